@@ -1,1 +1,3 @@
-//! placeholder
+//! Pictures, networks, losses and kernels: everything that touches a tensor.
+
+pub mod network;
