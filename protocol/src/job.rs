@@ -1,0 +1,284 @@
+//! A job: what was asked for, and how far it has come.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::ErrorCode;
+use crate::id::{JobId, StyleName};
+use crate::mail::Delivery;
+use crate::words::{UnknownWord, words};
+
+mod json;
+pub use json::JobJson;
+
+words! {
+    /// What kind of work a job is.
+    JobKind {
+        /// Paint a photo in a learned style.
+        Stylize = "stylize",
+        /// Learn a style from an artwork.
+        Train = "train",
+        /// Optimise the pixels themselves (Gatys et al. 2015).
+        Paint = "paint",
+    }
+}
+
+words! {
+    /// Which jobs go first within their class.
+    Priority {
+        /// Somebody waits for it.
+        Interactive = "interactive",
+        /// It may wait for everything interactive.
+        Batch = "batch",
+    }
+}
+
+words! {
+    /// A job's state without its data, as filters and screens name it.
+    StateName {
+        /// Waiting for a device.
+        Queued = "queued",
+        /// On a device now.
+        Running = "running",
+        /// Held back until resumed.
+        Paused = "paused",
+        /// Finished, with a result.
+        Succeeded = "succeeded",
+        /// Finished without one.
+        Failed = "failed",
+        /// Stopped by a person.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// A picture format that results can have.
+    OutputFormat {
+        /// Lossless, with alpha.
+        Png = "png",
+        /// Quality 92, flattened on white.
+        Jpeg = "jpeg",
+        /// Lossless, with alpha.
+        Webp = "webp",
+    }
+}
+
+impl OutputFormat {
+    /// Returns the media type, as in `Content-Type`.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
+        }
+    }
+
+    /// Returns the usual file name extension.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::Webp => "webp",
+        }
+    }
+}
+
+/// One job: its request, its state with exactly that state's data, and what people added to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "JobJson", try_from = "JobJson")]
+pub struct Job {
+    /// Identity; also the order of creation.
+    pub id: JobId,
+    /// What was asked for, defaults filled in.
+    pub parameters: Parameters,
+    /// Which jobs go first.
+    pub priority: Priority,
+    /// How far it has come.
+    pub state: JobState,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// How many times work on it has begun.
+    pub attempt: u32,
+    /// Its mail, when an address was given.
+    pub mail: Option<Delivery>,
+    /// A person's own words about it.
+    pub note: Option<String>,
+    /// What the person should know although the job goes on.
+    pub warnings: Vec<String>,
+    /// How many jobs go before it; only for queued jobs, computed when asked.
+    pub queue_position: Option<u64>,
+}
+
+impl Job {
+    /// Returns the kind of work.
+    #[must_use]
+    pub fn kind(&self) -> JobKind {
+        match self.parameters {
+            Parameters::Stylize(_) => JobKind::Stylize,
+        }
+    }
+
+    /// Returns the style that the job uses.
+    #[must_use]
+    pub fn style(&self) -> &StyleName {
+        match &self.parameters {
+            Parameters::Stylize(parameters) => &parameters.style,
+        }
+    }
+}
+
+/// A job's state; each carries what is true in it and nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobState {
+    /// Waiting for a device.
+    Queued,
+    /// On a device now.
+    Running {
+        /// When this attempt began.
+        started_at: Timestamp,
+        /// The device's name.
+        device: String,
+        /// How much is done.
+        progress: Progress,
+    },
+    /// Held back until resumed.
+    Paused,
+    /// Finished, with a result.
+    Succeeded {
+        /// When the last attempt began.
+        started_at: Timestamp,
+        /// When the result was on disk.
+        finished_at: Timestamp,
+        /// The device that did it.
+        device: String,
+        /// Where the result is and what it is.
+        result: JobResult,
+    },
+    /// Finished without a result.
+    Failed {
+        /// When the last attempt began, if one did.
+        started_at: Option<Timestamp>,
+        /// When it was given up.
+        finished_at: Timestamp,
+        /// Why.
+        error: Failure,
+    },
+    /// Stopped by a person.
+    Cancelled {
+        /// When the last attempt began, if one did.
+        started_at: Option<Timestamp>,
+        /// When it was stopped.
+        finished_at: Timestamp,
+    },
+}
+
+impl JobState {
+    /// Returns the state's name.
+    #[must_use]
+    pub const fn name(&self) -> StateName {
+        match self {
+            Self::Queued => StateName::Queued,
+            Self::Running { .. } => StateName::Running,
+            Self::Paused => StateName::Paused,
+            Self::Succeeded { .. } => StateName::Succeeded,
+            Self::Failed { .. } => StateName::Failed,
+            Self::Cancelled { .. } => StateName::Cancelled,
+        }
+    }
+
+    /// Says whether nothing more will happen to the job by itself.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self, Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. })
+    }
+}
+
+/// What a job was asked to do, every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Parameters {
+    /// Paint a photo in a learned style.
+    Stylize(StylizeParameters),
+}
+
+/// How a photo is painted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StylizeParameters {
+    /// The style's name.
+    pub style: StyleName,
+    /// Linear mix of photo (0) and painting (1) in 8-bit sRGB.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub strength: f32,
+    /// Longest side of the result in pixels; the photo's own size where absent.
+    pub size: Option<u32>,
+    /// Whether the painting keeps the photo's chroma (BT.601).
+    pub preserve_color: bool,
+    /// The result's format.
+    pub format: OutputFormat,
+}
+
+/// How much of a running job is done.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Units done so far, at most `total`.
+    pub done: u64,
+    /// All of them.
+    pub total: u64,
+    /// What is counted.
+    pub unit: ProgressUnit,
+    /// Units a second, once known.
+    #[serde(skip)]
+    pub rate: Option<f64>,
+}
+
+words! {
+    /// What a job's progress counts.
+    ProgressUnit {
+        /// Hundredths of the whole.
+        Percent = "percent",
+        /// Optimiser steps.
+        Step = "step",
+    }
+}
+
+/// A finished job's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobResult {
+    /// Where to fetch it, relative to the server.
+    pub url: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// A stable code for programs.
+    pub code: ErrorCode,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// One page of jobs, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobPage {
+    /// The jobs.
+    #[schema(value_type = Vec<JobJson>)]
+    pub jobs: Vec<Job>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
