@@ -1,1 +1,6 @@
-//! placeholder
+//! The daemon: the queue, the devices, the front doors and the post.
+
+pub mod access;
+pub mod config;
+pub mod intake;
+pub mod refusal;

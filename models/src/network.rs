@@ -172,8 +172,7 @@ impl Network {
     #[must_use]
     pub fn output_size(&self, height: usize, width: usize) -> (usize, usize) {
         let sides = (self.padded_side(height), self.padded_side(width));
-        self.convs()
-            .fold(sides, |(h, w), conv| conv.output_size(h, w))
+        self.convs().fold(sides, |(h, w), conv| conv.output_size(h, w))
     }
 
     /// Returns the convolutions in the order in which they run.
@@ -193,10 +192,7 @@ impl Network {
     /// Returns how many numbers all tensors hold together.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        self.parameters()
-            .iter()
-            .map(|p| p.shape.iter().product::<usize>())
-            .sum()
+        self.parameters().iter().map(|p| p.shape.iter().product::<usize>()).sum()
     }
 }
 
@@ -269,16 +265,8 @@ impl Conv {
             _ => (self.outputs, self.inputs),
         };
         let kernel = vec![first, second, self.kernel, self.kernel];
-        let mut parameters = vec![Parameter {
-            name: self.weight_name(),
-            shape: kernel,
-        }];
-        let mut vector = |name| {
-            parameters.push(Parameter {
-                name,
-                shape: vec![self.outputs],
-            })
-        };
+        let mut parameters = vec![Parameter { name: self.weight_name(), shape: kernel }];
+        let mut vector = |name| parameters.push(Parameter { name, shape: vec![self.outputs] });
         if self.bias {
             vector(self.bias_name());
         }
@@ -306,11 +294,7 @@ pub fn reflect(index: isize, side: usize) -> usize {
         return 0;
     }
     let folded = index.rem_euclid(2 * last);
-    (if folded > last {
-        2 * last - folded
-    } else {
-        folded
-    }) as usize
+    (if folded > last { 2 * last - folded } else { folded }) as usize
 }
 
 #[cfg(test)]

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn conv(name: &str) -> Conv {
-    let norm = Some(Norm {
-        kind: NormKind::Batch,
-        eps: 1e-5,
-        affine: true,
-    });
+    let norm = Some(Norm { kind: NormKind::Batch, eps: 1e-5, affine: true });
     Conv {
         name: name.to_owned(),
         inputs: 3,
@@ -25,32 +21,14 @@ fn conv(name: &str) -> Conv {
 }
 
 fn network(layers: Vec<Layer>) -> Network {
-    let input = InputMap {
-        scale: [1.0; 3],
-        shift: [0.0; 3],
-    };
-    Network {
-        input,
-        margin: 0,
-        multiple: 1,
-        layers,
-        output: OutputMap::Linear {
-            scale: 1.0,
-            shift: 0.0,
-        },
-    }
+    let input = InputMap { scale: [1.0; 3], shift: [0.0; 3] };
+    Network { input, margin: 0, multiple: 1, layers, output: OutputMap::Linear { scale: 1.0, shift: 0.0 } }
 }
 
 fn tensors(network: &Network) -> BTreeMap<String, Tensor> {
     let tensor = |p: Parameter| {
         let values = vec![0.5; p.shape.iter().product()];
-        (
-            p.name,
-            Tensor {
-                shape: p.shape,
-                values,
-            },
-        )
+        (p.name, Tensor { shape: p.shape, values })
     };
     network.parameters().into_iter().map(tensor).collect()
 }
@@ -64,11 +42,7 @@ fn a_mirror_repeats_no_edge_and_goes_on_beyond_its_first_image() {
 
 #[test]
 fn a_photo_is_mirrored_to_the_multiple_first_and_to_the_margin_then() {
-    let net = Network {
-        margin: 2,
-        multiple: 4,
-        ..network(vec![])
-    };
+    let net = Network { margin: 2, multiple: 4, ..network(vec![]) };
     assert_eq!(net.source_indices(5), [2, 1, 0, 1, 2, 3, 4, 3, 2, 1, 2, 3]);
     assert_eq!(net.padded_side(5), 12);
     assert_eq!(net.source_indices(1), [0; 8]);
@@ -76,96 +50,21 @@ fn a_photo_is_mirrored_to_the_multiple_first_and_to_the_margin_then() {
 
 #[test]
 fn sizes_follow_padding_stride_and_upsampling() {
-    let check = |conv: Conv, side, expected| {
-        assert_eq!(
-            conv.output_size(side, side),
-            (expected, expected),
-            "{conv:?}"
-        )
-    };
+    let check = |conv: Conv, side, expected| assert_eq!(conv.output_size(side, side), (expected, expected), "{conv:?}");
     check(conv("c"), 7, 7);
-    check(
-        Conv {
-            stride: 2,
-            ..conv("c")
-        },
-        7,
-        4,
-    );
-    check(
-        Conv {
-            stride: 2,
-            padding: Padding::Same,
-            ..conv("c")
-        },
-        8,
-        4,
-    );
-    check(
-        Conv {
-            stride: 2,
-            upsample: Upsample::Nearest(4),
-            ..conv("c")
-        },
-        5,
-        10,
-    );
-    check(
-        Conv {
-            stride: 2,
-            upsample: Upsample::Transposed,
-            ..conv("c")
-        },
-        5,
-        10,
-    );
-    check(
-        Conv {
-            upsample: Upsample::Bilinear(2),
-            kernel: 9,
-            ..conv("c")
-        },
-        1,
-        2,
-    );
-    assert_eq!(
-        Conv {
-            stride: 2,
-            padding: Padding::Same,
-            ..conv("c")
-        }
-        .pads(8),
-        (0, 1)
-    );
-    assert_eq!(
-        Conv {
-            stride: 2,
-            padding: Padding::Same,
-            ..conv("c")
-        }
-        .pads(7),
-        (1, 1)
-    );
-    assert_eq!(
-        Conv {
-            stride: 2,
-            upsample: Upsample::Transposed,
-            ..conv("c")
-        }
-        .pads(8),
-        (0, 1)
-    );
+    check(Conv { stride: 2, ..conv("c") }, 7, 4);
+    check(Conv { stride: 2, padding: Padding::Same, ..conv("c") }, 8, 4);
+    check(Conv { stride: 2, upsample: Upsample::Nearest(4), ..conv("c") }, 5, 10);
+    check(Conv { stride: 2, upsample: Upsample::Transposed, ..conv("c") }, 5, 10);
+    check(Conv { upsample: Upsample::Bilinear(2), kernel: 9, ..conv("c") }, 1, 2);
+    assert_eq!(Conv { stride: 2, padding: Padding::Same, ..conv("c") }.pads(8), (0, 1));
+    assert_eq!(Conv { stride: 2, padding: Padding::Same, ..conv("c") }.pads(7), (1, 1));
+    assert_eq!(Conv { stride: 2, upsample: Upsample::Transposed, ..conv("c") }.pads(8), (0, 1));
 }
 
 #[test]
 fn weights_that_fit_are_taken() {
-    let net = network(vec![
-        Layer::Conv(conv("one")),
-        Layer::Residual {
-            a: conv("two.a"),
-            b: conv("two.b"),
-        },
-    ]);
+    let net = network(vec![Layer::Conv(conv("one")), Layer::Residual { a: conv("two.a"), b: conv("two.b") }]);
     let weights = Weights::new(&net, tensors(&net)).unwrap();
     assert_eq!(weights.iter().count(), 18);
     assert_eq!(weights.bytes(), net.parameter_count() * 4);
@@ -181,52 +80,19 @@ fn weights_that_do_not_fit_are_refused_by_the_tensors_name() {
         Weights::new(&net, map).unwrap_err()
     };
     let name = || "one.conv.bias".to_owned();
-    let vector = |values: Vec<f32>| Tensor {
-        shape: vec![values.len()],
-        values,
-    };
+    let vector = |values: Vec<f32>| Tensor { shape: vec![values.len()], values };
     let missing = refused(&|map| drop(map.remove(&name())));
     assert_eq!(missing, WeightsError::Missing { name: name() });
     let shape = refused(&|map| drop(map.insert(name(), vector(vec![0.0; 4]))));
-    assert_eq!(
-        shape,
-        WeightsError::Shape {
-            name: name(),
-            expected: vec![3],
-            found: vec![4]
-        }
-    );
-    let short = refused(&|map| {
-        drop(map.insert(
-            name(),
-            Tensor {
-                shape: vec![3],
-                values: vec![0.0; 2],
-            },
-        ))
-    });
+    assert_eq!(shape, WeightsError::Shape { name: name(), expected: vec![3], found: vec![4] });
+    let short = refused(&|map| drop(map.insert(name(), Tensor { shape: vec![3], values: vec![0.0; 2] })));
     assert!(matches!(short, WeightsError::Shape { .. }));
     for bad in [f32::NAN, f32::INFINITY] {
         let error = refused(&|map| drop(map.insert(name(), vector(vec![0.0, bad, 0.0]))));
         assert_eq!(error, WeightsError::NotFinite { name: name() });
     }
-    let variance = refused(&|map| {
-        drop(map.insert(
-            "one.norm.running_var".to_owned(),
-            vector(vec![0.0, -1.0, 0.0]),
-        ))
-    });
-    assert_eq!(
-        variance,
-        WeightsError::NotFinite {
-            name: "one.norm.running_var".to_owned()
-        }
-    );
+    let variance = refused(&|map| drop(map.insert("one.norm.running_var".to_owned(), vector(vec![0.0, -1.0, 0.0]))));
+    assert_eq!(variance, WeightsError::NotFinite { name: "one.norm.running_var".to_owned() });
     let surplus = refused(&|map| drop(map.insert("extra".to_owned(), vector(vec![]))));
-    assert_eq!(
-        surplus,
-        WeightsError::Surplus {
-            name: "extra".to_owned()
-        }
-    );
+    assert_eq!(surplus, WeightsError::Surplus { name: "extra".to_owned() });
 }

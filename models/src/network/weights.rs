@@ -23,17 +23,13 @@ pub struct Weights {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
     /// A tensor that the network needs is not there.
-    #[error(
-        "the weights lack the tensor `{name}`, which this architecture with these parameters needs"
-    )]
+    #[error("the weights lack the tensor `{name}`, which this architecture with these parameters needs")]
     Missing {
         /// The tensor.
         name: String,
     },
     /// A tensor that the network has no use for.
-    #[error(
-        "the weights hold a tensor `{name}` that this architecture with these parameters has no place for"
-    )]
+    #[error("the weights hold a tensor `{name}` that this architecture with these parameters has no place for")]
     Surplus {
         /// The tensor.
         name: String,
@@ -49,9 +45,7 @@ pub enum WeightsError {
         found: Vec<usize>,
     },
     /// A tensor with NaN, an infinity, or a variance below zero.
-    #[error(
-        "the tensor `{name}` holds a number no painting can be made with (NaN, infinite, or a negative variance)"
-    )]
+    #[error("the tensor `{name}` holds a number no painting can be made with (NaN, infinite, or a negative variance)")]
     NotFinite {
         /// The tensor.
         name: String,
@@ -71,15 +65,9 @@ impl Weights {
             let Some(tensor) = tensors.get(&name) else {
                 return Err(WeightsError::Missing { name });
             };
-            if tensor.shape != parameter.shape
-                || tensor.values.len() != parameter.shape.iter().product::<usize>()
-            {
+            if tensor.shape != parameter.shape || tensor.values.len() != parameter.shape.iter().product::<usize>() {
                 let (expected, found) = (parameter.shape.clone(), tensor.shape.clone());
-                return Err(WeightsError::Shape {
-                    name,
-                    expected,
-                    found,
-                });
+                return Err(WeightsError::Shape { name, expected, found });
             }
             if !tensor.values.iter().all(|v| v.is_finite()) {
                 return Err(WeightsError::NotFinite { name });
@@ -92,9 +80,7 @@ impl Weights {
                 return Err(WeightsError::NotFinite { name });
             }
         }
-        let surplus = tensors
-            .keys()
-            .find(|name| !parameters.iter().any(|p| p.name == **name));
+        let surplus = tensors.keys().find(|name| !parameters.iter().any(|p| p.name == **name));
         match surplus {
             Some(name) => Err(WeightsError::Surplus { name: name.clone() }),
             None => Ok(Self { tensors }),
@@ -109,17 +95,12 @@ impl Weights {
 
     /// Returns the tensors by name, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// Returns how many bytes the numbers take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.tensors
-            .values()
-            .map(|t| t.values.len() * size_of::<f32>())
-            .sum()
+        self.tensors.values().map(|t| t.values.len() * size_of::<f32>()).sum()
     }
 }

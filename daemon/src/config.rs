@@ -1,0 +1,165 @@
+//! The configuration: every key of the TOML file, typed, with its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the daemon listens and under which names.
+    pub server: Server,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Where jobs live and for how long.
+    pub data: Data,
+    /// Where styles live.
+    pub models: Models,
+    /// What does the work, as given: `auto`, `cpu`, `cpu:2`, `cuda:0`, `metal`.
+    pub devices: Vec<String>,
+    /// How many jobs may wait.
+    pub max_waiting: usize,
+    /// What a request may cost.
+    pub limits: Limits,
+    /// How results are mailed.
+    pub mail: Mail,
+    /// How the log looks.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// TCP address of page, API and gRPC.
+    pub listen: SocketAddr,
+    /// Unix socket for the same, mode 0600.
+    pub unix_socket: Option<PathBuf>,
+    /// The address under which people reach the daemon, for links in mails.
+    pub public_url: Option<String>,
+    /// Further host names that browsers may use.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Default)]
+pub struct Auth {
+    /// Hashes of the tokens, with names and roles; without it only loopback is served.
+    pub tokens_file: Option<PathBuf>,
+    /// Serves everybody as `admin` on any address.
+    pub open: bool,
+}
+
+/// `[data]`
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// The spool, the index and the outbox.
+    pub dir: PathBuf,
+    /// How long results are kept.
+    pub keep_results: Duration,
+    /// How long finished jobs are remembered.
+    pub keep_jobs: Duration,
+    /// Most bytes that the spool may take; oldest results go first.
+    pub max_bytes: Option<u64>,
+    /// Free space below which nothing is accepted.
+    pub reserve_bytes: u64,
+}
+
+/// `[models]`
+#[derive(Clone, Debug)]
+pub struct Models {
+    /// One folder a style.
+    pub dir: PathBuf,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest request body.
+    pub upload_bytes: u64,
+    /// Most pixels of a decoded picture, in and out.
+    pub pixels: u64,
+    /// Memory for all jobs together, in bytes.
+    pub memory_bytes: u64,
+    /// Most connections at once.
+    pub connections: usize,
+    /// Requests a minute for each token or address; none means no limit on loopback and 600 elsewhere.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// `[mail]`
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// How mail leaves.
+    pub transport: Transport,
+    /// The sender.
+    pub from: Option<String>,
+    /// Recipients that anyone who may submit can name: `*@example.org`, `me@example.org`, `*`.
+    pub allow: Vec<String>,
+    /// Most mails to one recipient in an hour.
+    pub per_recipient_per_hour: u32,
+    /// Largest attachment; above it the mail carries a link.
+    pub attach_limit: u64,
+    /// When a mail that can't be delivered is given up.
+    pub give_up_after: Duration,
+}
+
+/// How mail leaves.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// It does not: addresses are refused.
+    Off,
+    /// `.eml` files under the data folder.
+    Outbox,
+    /// The machine's own `sendmail`.
+    Sendmail,
+    /// A mail server.
+    Smtp(Smtp),
+}
+
+/// `[mail.smtp]`
+#[derive(Clone, Debug)]
+pub struct Smtp {
+    /// The server's name.
+    pub host: String,
+    /// Its port; the security's usual one where absent.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    pub security: SmtpSecurity,
+    /// Login name.
+    pub username: Option<String>,
+    /// Login password, read from `password_file` or the environment; never logged.
+    pub password: Option<Secret>,
+    /// A private certificate authority to trust.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How an SMTP connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// TLS from the first byte, port 465.
+    Tls,
+    /// Plain, then upgraded, or not at all; port 587.
+    Starttls,
+    /// Never protected, port 25.
+    None,
+}
+
+/// A text that is never printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `text` or `json`.
+    pub json: bool,
+    /// A `tracing` filter such as `info` or `daemon=debug`.
+    pub level: String,
+}
