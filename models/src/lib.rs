@@ -1,3 +1,4 @@
 //! Pictures, networks, losses and kernels: everything that touches a tensor.
 
+pub mod arch;
 pub mod network;

@@ -175,6 +175,23 @@ impl Network {
         self.convs().fold(sides, |(h, w), conv| conv.output_size(h, w))
     }
 
+    /// Returns, for each convolution in the order in which they run, its multiplications for a photo.
+    ///
+    /// What progress and expected times are measured in.
+    #[must_use]
+    pub fn multiplications(&self, height: usize, width: usize) -> Vec<u64> {
+        let mut size = (self.padded_side(height), self.padded_side(width));
+        let mut multiplications = Vec::new();
+        for conv in self.convs() {
+            let input = size;
+            size = conv.output_size(size.0, size.1);
+            let kernels_run_at = if conv.upsample == Upsample::Transposed { input } else { size };
+            let kernel = conv.inputs * conv.outputs * conv.kernel * conv.kernel;
+            multiplications.push(kernel as u64 * kernels_run_at.0 as u64 * kernels_run_at.1 as u64);
+        }
+        multiplications
+    }
+
     /// Returns the convolutions in the order in which they run.
     pub fn convs(&self) -> impl Iterator<Item = &Conv> {
         self.layers.iter().flat_map(|layer| match layer {
@@ -266,7 +283,9 @@ impl Conv {
         };
         let kernel = vec![first, second, self.kernel, self.kernel];
         let mut parameters = vec![Parameter { name: self.weight_name(), shape: kernel }];
-        let mut vector = |name| parameters.push(Parameter { name, shape: vec![self.outputs] });
+        let mut vector = |name| {
+            parameters.push(Parameter { name, shape: vec![self.outputs] });
+        };
         if self.bias {
             vector(self.bias_name());
         }

@@ -50,7 +50,9 @@ fn a_photo_is_mirrored_to_the_multiple_first_and_to_the_margin_then() {
 
 #[test]
 fn sizes_follow_padding_stride_and_upsampling() {
-    let check = |conv: Conv, side, expected| assert_eq!(conv.output_size(side, side), (expected, expected), "{conv:?}");
+    let check = |conv: Conv, side, expected| {
+        assert_eq!(conv.output_size(side, side), (expected, expected), "{conv:?}");
+    };
     check(conv("c"), 7, 7);
     check(Conv { stride: 2, ..conv("c") }, 7, 4);
     check(Conv { stride: 2, padding: Padding::Same, ..conv("c") }, 8, 4);
@@ -74,25 +76,27 @@ fn weights_that_fit_are_taken() {
 #[test]
 fn weights_that_do_not_fit_are_refused_by_the_tensors_name() {
     let net = network(vec![Layer::Conv(conv("one"))]);
-    let refused = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
+    let refused = |name: &str, tensor: Option<Tensor>| {
         let mut map = tensors(&net);
-        change(&mut map);
+        match tensor {
+            Some(tensor) => map.insert(name.to_owned(), tensor),
+            None => map.remove(name),
+        };
         Weights::new(&net, map).unwrap_err()
     };
-    let name = || "one.conv.bias".to_owned();
-    let vector = |values: Vec<f32>| Tensor { shape: vec![values.len()], values };
-    let missing = refused(&|map| drop(map.remove(&name())));
-    assert_eq!(missing, WeightsError::Missing { name: name() });
-    let shape = refused(&|map| drop(map.insert(name(), vector(vec![0.0; 4]))));
-    assert_eq!(shape, WeightsError::Shape { name: name(), expected: vec![3], found: vec![4] });
-    let short = refused(&|map| drop(map.insert(name(), Tensor { shape: vec![3], values: vec![0.0; 2] })));
-    assert!(matches!(short, WeightsError::Shape { .. }));
+    let with = |values: &[f32], side| Some(Tensor { shape: vec![side], values: values.to_vec() });
+    let name = "one.conv.bias".to_owned();
+    let missing = refused(&name, None);
+    assert_eq!(missing, WeightsError::Missing { name: name.clone() });
+    let shape = refused(&name, with(&[0.0; 4], 4));
+    assert_eq!(shape, WeightsError::Shape { name: name.clone(), expected: vec![3], found: vec![4] });
+    assert!(matches!(refused(&name, with(&[0.0; 2], 3)), WeightsError::Shape { .. }));
     for bad in [f32::NAN, f32::INFINITY] {
-        let error = refused(&|map| drop(map.insert(name(), vector(vec![0.0, bad, 0.0]))));
-        assert_eq!(error, WeightsError::NotFinite { name: name() });
+        let error = refused(&name, with(&[0.0, bad, 0.0], 3));
+        assert_eq!(error, WeightsError::NotFinite { name: name.clone() });
     }
-    let variance = refused(&|map| drop(map.insert("one.norm.running_var".to_owned(), vector(vec![0.0, -1.0, 0.0]))));
-    assert_eq!(variance, WeightsError::NotFinite { name: "one.norm.running_var".to_owned() });
-    let surplus = refused(&|map| drop(map.insert("extra".to_owned(), vector(vec![]))));
-    assert_eq!(surplus, WeightsError::Surplus { name: "extra".to_owned() });
+    let name = "one.norm.running_var".to_owned();
+    assert_eq!(refused(&name, with(&[0.0, -1.0, 0.0], 3)), WeightsError::NotFinite { name });
+    let name = "extra".to_owned();
+    assert_eq!(refused(&name, with(&[], 0)), WeightsError::Surplus { name });
 }
