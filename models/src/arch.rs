@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::network::Network;
+use crate::text::printable;
 
 pub use topology::{MAX_RESIDUALS, MAX_WIDTH};
 
@@ -51,7 +52,7 @@ pub fn find(name: &str) -> Option<&'static Architecture> {
 /// Reads a style's parameters as an architecture's own type.
 fn read<T: DeserializeOwned>(parameters: &Parameters) -> Result<T, ParameterError> {
     let object = Value::Object(parameters.clone().into_iter().collect());
-    serde_json::from_value(object).map_err(|error| ParameterError { detail: error.to_string() })
+    serde_json::from_value(object).map_err(|error| ParameterError { detail: printable(&error.to_string()) })
 }
 
 #[cfg(test)]

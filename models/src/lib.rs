@@ -1,5 +1,9 @@
 //! Pictures, networks, losses and kernels: everything that touches a tensor.
 
 pub mod arch;
+#[cfg(test)]
+mod fixtures;
 pub mod network;
+pub mod package;
 pub mod picture;
+mod text;

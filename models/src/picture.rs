@@ -40,11 +40,7 @@ impl Limits {
     /// `TooManyPixels`.
     pub fn check(self, width: u32, height: u32) -> Result<(), PictureError> {
         if u64::from(width) * u64::from(height) > self.pixels {
-            return Err(PictureError::TooManyPixels {
-                width,
-                height,
-                limit: self.pixels,
-            });
+            return Err(PictureError::TooManyPixels { width, height, limit: self.pixels });
         }
         Ok(())
     }

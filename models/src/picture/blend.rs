@@ -11,11 +11,7 @@ impl Picture {
     pub fn mix(photo: &Self, painting: &Self, strength: f32) -> Result<Self, PictureError> {
         photo.check_same_size(painting)?;
         let alpha = photo.alpha().map(<[u8]>::to_vec);
-        let strength = if strength.is_nan() {
-            1.0
-        } else {
-            strength.clamp(0.0, 1.0)
-        };
+        let strength = if strength.is_nan() { 1.0 } else { strength.clamp(0.0, 1.0) };
         let mixed = |(&from, &to): (&u8, &u8)| {
             let (from, to) = (f32::from(from), f32::from(to));
             // Exact at both ends: sums of small whole numbers. The half rounds to nearest.
@@ -36,17 +32,9 @@ impl Picture {
         for (painted, seen) in self.rgb().chunks_exact(3).zip(photo.rgb().chunks_exact(3)) {
             // Chroma is a sample's difference to its own luma, so exchanging the luma is adding the difference of lumas.
             let shift = luma(painted) - luma(seen);
-            rgb.extend(
-                seen.iter()
-                    .map(|&sample| (f32::from(sample) + shift + 0.5) as u8),
-            );
+            rgb.extend(seen.iter().map(|&sample| (f32::from(sample) + shift + 0.5) as u8));
         }
-        Self::new(
-            self.width(),
-            self.height(),
-            rgb,
-            self.alpha().map(<[u8]>::to_vec),
-        )
+        Self::new(self.width(), self.height(), rgb, self.alpha().map(<[u8]>::to_vec))
     }
 }
 

@@ -19,9 +19,7 @@ pub enum PictureError {
         hint: &'static str,
     },
     /// The format is known, but this file uses a part of it that can't be read.
-    #[error(
-        "the {format} file uses {feature}, which can't be read; save it as an ordinary JPEG or PNG and send that"
-    )]
+    #[error("the {format} file uses {feature}, which can't be read; save it as an ordinary JPEG or PNG and send that")]
     UnsupportedFeature {
         /// The file's format.
         format: Format,
@@ -29,9 +27,7 @@ pub enum PictureError {
         feature: String,
     },
     /// The picture has more pixels than the limit allows.
-    #[error(
-        "a picture of {width}×{height} pixels is over the limit of {limit} pixels; make it smaller"
-    )]
+    #[error("a picture of {width}×{height} pixels is over the limit of {limit} pixels; make it smaller")]
     TooManyPixels {
         /// Width in pixels.
         width: u32,
@@ -47,9 +43,7 @@ pub enum PictureError {
         format: Format,
     },
     /// The file breaks the rules of its format.
-    #[error(
-        "the {format} file is damaged ({source}); open it in an image editor, save it anew and send that"
-    )]
+    #[error("the {format} file is damaged ({source}); open it in an image editor, save it anew and send that")]
     Corrupt {
         /// The file's format.
         format: Format,
@@ -57,9 +51,7 @@ pub enum PictureError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Two pictures that belong together have different sizes.
-    #[error(
-        "a picture of {width}×{height} pixels was expected, not one of {found_width}×{found_height}"
-    )]
+    #[error("a picture of {width}×{height} pixels was expected, not one of {found_width}×{found_height}")]
     SizesDiffer {
         /// Expected width in pixels.
         width: u32,
@@ -105,9 +97,6 @@ pub enum PictureError {
 impl PictureError {
     /// Returns the error of a file that breaks its format's rules.
     pub(super) fn corrupt(format: Format, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Corrupt {
-            format,
-            source: source.into(),
-        }
+        Self::Corrupt { format, source: source.into() }
     }
 }

@@ -57,21 +57,7 @@ impl Format {
             [] => return Err(PictureError::Empty),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Self::Png,
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'E',
-                b'B',
-                b'P',
-                ..,
-            ] => Self::WebP,
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::WebP,
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Self::Gif,
             [b'B', b'M', ..] => Self::Bmp,
             [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => Self::Tiff,
@@ -92,39 +78,22 @@ fn unsupported(bytes: &[u8]) -> PictureError {
     const CONVERT: &str = "save or export it as JPEG, PNG or WebP and send that";
     let (found, hint) = match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.get(..4) {
-            Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => {
-                (
-                    "a HEIC picture",
-                    "export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible) and send that",
-                )
-            }
-            Some(b"avif" | b"avis") => ("an AVIF picture", CONVERT),
-            Some(b"crx ") => (
-                "a camera raw file",
-                "develop it to JPEG, PNG or TIFF and send that",
+            Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => (
+                "a HEIC picture",
+                "export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible) and send that",
             ),
+            Some(b"avif" | b"avis") => ("an AVIF picture", CONVERT),
+            Some(b"crx ") => ("a camera raw file", "develop it to JPEG, PNG or TIFF and send that"),
             _ => ("a video", "send one of its frames as JPEG, PNG or WebP"),
         },
-        [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => {
-            ("a JPEG XL picture", CONVERT)
-        }
-        [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => {
-            ("a JPEG 2000 picture", CONVERT)
-        }
+        [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => ("a JPEG XL picture", CONVERT),
+        [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => ("a JPEG 2000 picture", CONVERT),
         [b'8', b'B', b'P', b'S', ..] => ("a Photoshop document", CONVERT),
         [b'%', b'P', b'D', b'F', ..] => ("a PDF document", "send its picture as JPEG, PNG or WebP"),
         [0, 0, 1 | 2, 0, ..] => ("a Windows icon", CONVERT),
-        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] => {
-            ("an archive", "unpack it and send the pictures one by one")
-        }
-        _ if is_svg(bytes) => (
-            "an SVG drawing",
-            "export it as PNG at the size you want and send that",
-        ),
-        _ => (
-            "an unknown kind of file",
-            "send a JPEG, PNG, WebP, GIF, BMP or TIFF",
-        ),
+        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] => ("an archive", "unpack it and send the pictures one by one"),
+        _ if is_svg(bytes) => ("an SVG drawing", "export it as PNG at the size you want and send that"),
+        _ => ("an unknown kind of file", "send a JPEG, PNG, WebP, GIF, BMP or TIFF"),
     };
     PictureError::UnsupportedFormat { found, hint }
 }
@@ -134,10 +103,7 @@ fn is_svg(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(4096)];
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let text = head.trim_ascii_start();
-    text.starts_with(b"<")
-        && text
-            .windows(4)
-            .any(|window| window.eq_ignore_ascii_case(b"<svg"))
+    text.starts_with(b"<") && text.windows(4).any(|window| window.eq_ignore_ascii_case(b"<svg"))
 }
 
 /// A picture format that results are written in.

@@ -17,18 +17,9 @@ impl Picture {
     ///
     /// # Errors
     /// `WrongSampleCount` when a side is zero or a plane does not fit `width × height`.
-    pub fn new(
-        width: u32,
-        height: u32,
-        rgb: Vec<u8>,
-        alpha: Option<Vec<u8>>,
-    ) -> Result<Self, PictureError> {
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>, alpha: Option<Vec<u8>>) -> Result<Self, PictureError> {
         let pixels = u64::from(width) * u64::from(height);
-        let wrong = |bytes: usize| PictureError::WrongSampleCount {
-            width,
-            height,
-            bytes,
-        };
+        let wrong = |bytes: usize| PictureError::WrongSampleCount { width, height, bytes };
         if pixels == 0 || rgb.len() as u64 != pixels * 3 {
             return Err(wrong(rgb.len()));
         }
@@ -36,12 +27,7 @@ impl Picture {
             return Err(wrong(plane.len()));
         }
         let alpha = alpha.filter(|plane| plane.iter().any(|&a| a != u8::MAX));
-        Ok(Self {
-            width,
-            height,
-            rgb,
-            alpha,
-        })
+        Ok(Self { width, height, rgb, alpha })
     }
 
     /// Returns the width in pixels.
@@ -90,13 +76,7 @@ impl Picture {
     /// Returns interleaved RGBA samples, if any pixel is not opaque.
     pub(super) fn rgba(&self) -> Option<Vec<u8>> {
         let alpha = self.alpha.as_ref()?;
-        Some(
-            self.rgb
-                .chunks_exact(3)
-                .zip(alpha)
-                .flat_map(|(pixel, &a)| [pixel[0], pixel[1], pixel[2], a])
-                .collect(),
-        )
+        Some(self.rgb.chunks_exact(3).zip(alpha).flat_map(|(pixel, &a)| [pixel[0], pixel[1], pixel[2], a]).collect())
     }
 
     /// Refuses `other` unless it has this picture's size.

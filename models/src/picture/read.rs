@@ -103,12 +103,7 @@ fn header(format: Format, survey: &Survey) -> Header {
     // The samples and the 8-bit planes made of them exist together; turning them needs a second set of planes, but by
     // then the samples are gone.
     let decoding_bytes = survey.decoder_bytes.max(pixels * 4) + pixels * 4 + SLACK;
-    Header {
-        format,
-        width,
-        height,
-        decoding_bytes,
-    }
+    Header { format, width, height, decoding_bytes }
 }
 
 /// Runs a decoder so that a panic in it refuses the file instead of ending the thread.
@@ -116,10 +111,7 @@ fn header(format: Format, survey: &Survey) -> Header {
 /// The decoders are other people's code fed with strangers' bytes. They are memory-safe, but an index or an arithmetic
 /// check that fires in one would be a crash at the sender's will. Nothing shared is touched inside, so unwinding leaves
 /// nothing half-done.
-fn behind_wall<T>(
-    format: Format,
-    work: impl FnOnce() -> Result<T, PictureError>,
-) -> Result<T, PictureError> {
+fn behind_wall<T>(format: Format, work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(PictureError::corrupt(format, "its decoder gave up on it")))
 }

@@ -12,11 +12,8 @@ use super::{Format, Limits, PictureError, Survey};
 
 /// Walks all blocks without unpacking any: a file cut off in a later frame is refused too, but only the first costs memory.
 pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureError> {
-    let truncated = PictureError::Truncated {
-        format: Format::Gif,
-    };
-    let (Some(width), Some(height), Some(&flags)) = (le16(bytes, 6), le16(bytes, 8), bytes.get(10))
-    else {
+    let truncated = PictureError::Truncated { format: Format::Gif };
+    let (Some(width), Some(height), Some(&flags)) = (le16(bytes, 6), le16(bytes, 8), bytes.get(10)) else {
         return Err(truncated);
     };
     limits.check(width.into(), height.into())?;
@@ -42,30 +39,19 @@ pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureErro
             Some(_) => return Err(PictureError::corrupt(Format::Gif, "an unknown block")),
             None => None,
         }
-        .ok_or(PictureError::Truncated {
-            format: Format::Gif,
-        })?;
+        .ok_or(PictureError::Truncated { format: Format::Gif })?;
     }
     let Some(frame_pixels) = first_frame_pixels else {
         return Err(PictureError::corrupt(Format::Gif, "it has no frames"));
     };
     let (width, height) = (u32::from(width), u32::from(height));
     let decoder_bytes = (u64::from(width) * u64::from(height) + frame_pixels) * 4;
-    Ok(Survey {
-        width,
-        height,
-        orientation: Orientation::NoTransforms,
-        decoder_bytes,
-    })
+    Ok(Survey { width, height, orientation: Orientation::NoTransforms, decoder_bytes })
 }
 
 /// Size of the colour table that follows a descriptor with these flags.
 fn colour_table_bytes(flags: u8) -> usize {
-    if flags & 0x80 == 0 {
-        0
-    } else {
-        3 << ((flags & 7) + 1)
-    }
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
 /// Returns the place after a chain of length-prefixed sub-blocks.

@@ -15,34 +15,19 @@ use super::{Format, Limits, PictureError, Survey};
 pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureError> {
     let outline = Outline::of(bytes, limits)?;
     let (width, height) = (u32::from(outline.width), u32::from(outline.height));
-    let orientation = outline
-        .exif
-        .and_then(Orientation::from_exif_chunk)
-        .unwrap_or(Orientation::NoTransforms);
+    let orientation = outline.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
     let sampling = |of: fn(&super::jpeg_outline::Component) -> u8| {
-        outline
-            .components
-            .iter()
-            .map(of)
-            .max()
-            .map_or(1, |factor| u32::from(factor.max(1)))
+        outline.components.iter().map(of).max().map_or(1, |factor| u32::from(factor.max(1)))
     };
-    let padded_width =
-        width.next_multiple_of(8 * sampling(|component| component.horizontal_sampling));
-    let padded_height =
-        height.next_multiple_of(8 * sampling(|component| component.vertical_sampling));
+    let padded_width = width.next_multiple_of(8 * sampling(|component| component.horizontal_sampling));
+    let padded_height = height.next_multiple_of(8 * sampling(|component| component.vertical_sampling));
     let components = outline.components.len() as u64;
     // With several scans all coefficients wait as 16-bit numbers for the last one; with one scan only a row of blocks does.
     let waiting_rows = if outline.scans > 1 { padded_height } else { 64 };
     let decoder_bytes = u64::from(width) * u64::from(height) * components
         + u64::from(padded_width) * u64::from(waiting_rows) * components * 2
         + outline.end as u64;
-    Ok(Survey {
-        width,
-        height,
-        orientation,
-        decoder_bytes,
-    })
+    Ok(Survey { width, height, orientation, decoder_bytes })
 }
 
 /// How the decoder is to treat the components, and what they then are.
@@ -64,11 +49,7 @@ enum Components {
 impl Components {
     fn of(outline: &Outline) -> Result<Self, PictureError> {
         let adobe = outline.adobe.map(|(transform, _)| transform);
-        let is_named_rgb = outline
-            .components
-            .iter()
-            .map(|component| component.id)
-            .eq(*b"RGB");
+        let is_named_rgb = outline.components.iter().map(|component| component.id).eq(*b"RGB");
         match (outline.components.len(), adobe) {
             (1, _) => Ok(Self::Grey),
             (3, _) if is_named_rgb => Ok(Self::NamedPlain),
@@ -105,8 +86,7 @@ pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError>
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(components.requested());
-    let mut decoder =
-        JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, &outline, components)), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, &outline, components)), options);
     let mut samples = decoder.decode().map_err(refuse)?;
     let colour = match components {
         Components::Grey => Colour::Grey,
@@ -121,13 +101,7 @@ pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError>
         }
     }
     let (width, height) = (outline.width.into(), outline.height.into());
-    Ok(Raster {
-        width,
-        height,
-        colour,
-        samples: Samples::Eight(samples),
-        profile: outline.profile(),
-    })
+    Ok(Raster { width, height, colour, samples: Samples::Eight(samples), profile: outline.profile() })
 }
 
 /// Copies the file up to its end mark in a form that makes the decoder say what it would pass over.
@@ -144,8 +118,7 @@ fn prepared(bytes: &[u8], outline: &Outline, components: Components) -> Vec<u8> 
         copy.extend_from_slice(&[0xff, 0].repeat(24));
     }
     copy.extend_from_slice(&[0xff, 0xd9]);
-    if let (Components::Plain | Components::NamedPlain, Some((_, at))) = (components, outline.adobe)
-    {
+    if let (Components::Plain | Components::NamedPlain, Some((_, at))) = (components, outline.adobe) {
         copy[at + 1] = 0xfe;
     }
     copy
@@ -153,11 +126,7 @@ fn prepared(bytes: &[u8], outline: &Outline, components: Components) -> Vec<u8> 
 
 /// Turns luma, chroma and key of Adobe's kind into amounts of ink.
 fn decode_inks(pixel: &mut [u8]) {
-    let (luma, blue, red) = (
-        f32::from(pixel[0]),
-        f32::from(pixel[1]) - 128.0,
-        f32::from(pixel[2]) - 128.0,
-    );
+    let (luma, blue, red) = (f32::from(pixel[0]), f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0);
     let rounded = |value: f32| (value + 0.5) as u8;
     // What decodes as RGB here is the amount of ink already: the inks were inverted before they were coded.
     pixel[0] = rounded(luma + 1.402 * red);
@@ -169,18 +138,10 @@ fn decode_inks(pixel: &mut [u8]) {
 /// Sorts the decoder's errors by what the sender can do.
 fn refuse(error: DecodeErrors) -> PictureError {
     match error {
-        DecodeErrors::ExhaustedData => PictureError::Truncated {
-            format: Format::Jpeg,
-        },
-        DecodeErrors::Unsupported(scheme) => PictureError::UnsupportedFeature {
-            format: Format::Jpeg,
-            feature: format!("{scheme:?}"),
-        },
-        error => PictureError::corrupt(
-            Format::Jpeg,
-            format!("{error:?}")
-                .trim_matches('"')
-                .trim_end_matches('\n'),
-        ),
+        DecodeErrors::ExhaustedData => PictureError::Truncated { format: Format::Jpeg },
+        DecodeErrors::Unsupported(scheme) => {
+            PictureError::UnsupportedFeature { format: Format::Jpeg, feature: format!("{scheme:?}") }
+        }
+        error => PictureError::corrupt(Format::Jpeg, format!("{error:?}").trim_matches('"').trim_end_matches('\n')),
     }
 }

@@ -50,9 +50,7 @@ impl<'a> Outline<'a> {
             if length < 2 {
                 return Err(corrupt("a segment without a length"));
             }
-            let content = bytes
-                .get(content_at + 2..content_at + length)
-                .ok_or(TRUNCATED);
+            let content = bytes.get(content_at + 2..content_at + length).ok_or(TRUNCATED);
             at = content_at + length;
             match marker {
                 // A frame of absurd size is refused as such even when nothing follows it.
@@ -70,9 +68,7 @@ impl<'a> Outline<'a> {
                     }
                 }
                 0xee => {
-                    if let Some(transform) =
-                        content?.strip_prefix(b"Adobe").and_then(|rest| rest.get(6))
-                    {
+                    if let Some(transform) = content?.strip_prefix(b"Adobe").and_then(|rest| rest.get(6)) {
                         outline.adobe = Some((*transform, content_at - 2));
                     }
                 }
@@ -98,17 +94,12 @@ impl<'a> Outline<'a> {
         let feature = feature.or((content[0] != 8).then_some("samples of more than 8 bits"));
         let feature = feature.or((height == 0).then_some("a height that comes after the picture"));
         if let Some(feature) = feature {
-            return Err(PictureError::UnsupportedFeature {
-                format: Format::Jpeg,
-                feature: feature.into(),
-            });
+            return Err(PictureError::UnsupportedFeature { format: Format::Jpeg, feature: feature.into() });
         }
         if !self.components.is_empty() {
             return Err(corrupt("a second frame"));
         }
-        let (_, entries) = content
-            .split_at_checked(6)
-            .ok_or_else(|| corrupt("a short frame"))?;
+        let (_, entries) = content.split_at_checked(6).ok_or_else(|| corrupt("a short frame"))?;
         self.components = entries.chunks_exact(3).map(Component::of).collect();
         (self.width, self.height, self.is_progressive) = (width, height, marker == 0xc2);
         Ok(())
@@ -123,11 +114,7 @@ impl<'a> Outline<'a> {
         let count = usize::from(count);
         let starts_at_mean = rest.get(count * 2) == Some(&0);
         for id in rest.chunks_exact(2).take(count).map(|selector| selector[0]) {
-            for component in self
-                .components
-                .iter_mut()
-                .filter(|component| component.id == id)
-            {
+            for component in self.components.iter_mut().filter(|component| component.id == id) {
                 component.is_covered |= starts_at_mean;
             }
         }
@@ -139,11 +126,7 @@ impl<'a> Outline<'a> {
             return Err(corrupt("it has no picture"));
         }
         // A progressive file that ends after its first scans may lack colours altogether.
-        if self
-            .components
-            .iter()
-            .any(|component| !component.is_covered)
-        {
+        if self.components.iter().any(|component| !component.is_covered) {
             return Err(TRUNCATED);
         }
         Ok(self)
@@ -153,29 +136,18 @@ impl<'a> Outline<'a> {
     pub(super) fn profile(&self) -> Option<Vec<u8>> {
         let mut parts = self.profile_parts.clone();
         parts.sort_by_key(|&(number, _)| number);
-        let is_complete = parts
-            .iter()
-            .enumerate()
-            .all(|(index, &(number, _))| usize::from(number) == index + 1);
-        (is_complete && !parts.is_empty())
-            .then(|| parts.iter().flat_map(|&(_, part)| part).copied().collect())
+        let is_complete = parts.iter().enumerate().all(|(index, &(number, _))| usize::from(number) == index + 1);
+        (is_complete && !parts.is_empty()).then(|| parts.iter().flat_map(|&(_, part)| part).copied().collect())
     }
 }
 
 impl Component {
     fn of(entry: &[u8]) -> Self {
-        Self {
-            id: entry[0],
-            horizontal_sampling: entry[1] >> 4,
-            vertical_sampling: entry[1] & 15,
-            is_covered: false,
-        }
+        Self { id: entry[0], horizontal_sampling: entry[1] >> 4, vertical_sampling: entry[1] & 15, is_covered: false }
     }
 }
 
-const TRUNCATED: PictureError = PictureError::Truncated {
-    format: Format::Jpeg,
-};
+const TRUNCATED: PictureError = PictureError::Truncated { format: Format::Jpeg };
 
 fn corrupt(reason: &'static str) -> PictureError {
     PictureError::corrupt(Format::Jpeg, reason)
@@ -200,10 +172,7 @@ fn is_standalone(marker: u8) -> bool {
 
 /// Returns the place of the first marker after entropy-coded bytes that is neither a stuffed 0xff nor a restart.
 fn after_entropy_coded(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes
-        .get(at..)
-        .and_then(|rest| rest.iter().position(|&byte| byte == 0xff))
-    {
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
         at += found;
         match array::<2>(bytes, at) {
             Some([_, 0 | 0xd0..=0xd7]) => at += 2,

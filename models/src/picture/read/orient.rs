@@ -6,20 +6,13 @@ use super::Picture;
 
 /// Returns the size that a stored picture has once it is upright.
 pub(super) fn upright_size(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
-    if is_transposing(orientation) {
-        (height, width)
-    } else {
-        (width, height)
-    }
+    if is_transposing(orientation) { (height, width) } else { (width, height) }
 }
 
 /// Whether rows become columns.
 fn is_transposing(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-    matches!(
-        orientation,
-        Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH
-    )
+    matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }
 
 impl Picture {
@@ -38,14 +31,9 @@ impl Picture {
 }
 
 /// Turns one plane of `N` bytes a pixel, walking the upright picture row by row.
-fn turn<const N: usize>(
-    plane: &[u8],
-    (width, height): (usize, usize),
-    orientation: Orientation,
-) -> Vec<u8> {
+fn turn<const N: usize>(plane: &[u8], (width, height): (usize, usize), orientation: Orientation) -> Vec<u8> {
     use Orientation::{
-        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270,
-        Rotate270FlipH,
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
     };
     let (right, bottom) = (width - 1, height - 1);
     // For each upright (x, y): the stored column and row.
@@ -59,11 +47,7 @@ fn turn<const N: usize>(
         Rotate270FlipH => (right - y, bottom - x),
         Rotate270 => (right - y, x),
     };
-    let (upright_width, upright_height) = if is_transposing(orientation) {
-        (height, width)
-    } else {
-        (width, height)
-    };
+    let (upright_width, upright_height) = if is_transposing(orientation) { (height, width) } else { (width, height) };
     let mut turned = Vec::with_capacity(plane.len());
     for y in 0..upright_height {
         for x in 0..upright_width {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use moxcms::{
-    ColorProfile, DataColorSpace, Layout, ParsingOptions, TransformExecutor, TransformOptions,
-};
+use moxcms::{ColorProfile, DataColorSpace, Layout, ParsingOptions, TransformExecutor, TransformOptions};
 
 use super::raster::{Colour, Sample};
 
@@ -19,24 +17,14 @@ pub(super) struct ToSrgb<S> {
 /// A sample depth that there are colour transforms for.
 pub(super) trait Convertible: Sample {
     /// Returns the transform from `profile` to sRGB.
-    fn transform(
-        profile: &ColorProfile,
-        layout: Layout,
-        srgb: &ColorProfile,
-    ) -> Option<Transform<Self>>;
+    fn transform(profile: &ColorProfile, layout: Layout, srgb: &ColorProfile) -> Option<Transform<Self>>;
     /// Returns the sample that stands for `eighths`/8 of full scale.
     fn of_eighths(eighths: u8) -> Self;
 }
 
 impl Convertible for u8 {
-    fn transform(
-        profile: &ColorProfile,
-        layout: Layout,
-        srgb: &ColorProfile,
-    ) -> Option<Transform<Self>> {
-        profile
-            .create_transform_8bit(layout, srgb, Layout::Rgb, TransformOptions::default())
-            .ok()
+    fn transform(profile: &ColorProfile, layout: Layout, srgb: &ColorProfile) -> Option<Transform<Self>> {
+        profile.create_transform_8bit(layout, srgb, Layout::Rgb, TransformOptions::default()).ok()
     }
 
     fn of_eighths(eighths: u8) -> Self {
@@ -45,14 +33,8 @@ impl Convertible for u8 {
 }
 
 impl Convertible for u16 {
-    fn transform(
-        profile: &ColorProfile,
-        layout: Layout,
-        srgb: &ColorProfile,
-    ) -> Option<Transform<Self>> {
-        profile
-            .create_transform_16bit(layout, srgb, Layout::Rgb, TransformOptions::default())
-            .ok()
+    fn transform(profile: &ColorProfile, layout: Layout, srgb: &ColorProfile) -> Option<Transform<Self>> {
+        profile.create_transform_16bit(layout, srgb, Layout::Rgb, TransformOptions::default()).ok()
     }
 
     fn of_eighths(eighths: u8) -> Self {
@@ -101,9 +83,5 @@ impl<S: Convertible> ToSrgb<S> {
 
 /// Bounds what a hostile profile can make the parser allocate; the largest press profiles stay well below.
 fn parsing_limits() -> ParsingOptions {
-    ParsingOptions {
-        max_profile_size: 4 << 20,
-        max_allowed_clut_size: 1_000_000,
-        max_allowed_trc_size: 40_000,
-    }
+    ParsingOptions { max_profile_size: 4 << 20, max_allowed_clut_size: 1_000_000, max_allowed_trc_size: 40_000 }
 }

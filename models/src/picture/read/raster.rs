@@ -57,10 +57,7 @@ pub(super) struct Raster {
 
 impl Raster {
     /// Reads a picture through one of `image`'s decoders.
-    pub(super) fn through(
-        mut decoder: impl ImageDecoder,
-        format: Format,
-    ) -> Result<Self, PictureError> {
+    pub(super) fn through(mut decoder: impl ImageDecoder, format: Format) -> Result<Self, PictureError> {
         let (width, height) = decoder.dimensions();
         let refuse = |error| from_image(format, error);
         let (colour, wide) = match decoder.color_type() {
@@ -73,10 +70,7 @@ impl Raster {
             ColorType::Rgb16 => (Colour::Rgb, true),
             ColorType::Rgba16 => (Colour::Rgba, true),
             other => {
-                return Err(PictureError::UnsupportedFeature {
-                    format,
-                    feature: format!("{other:?} samples"),
-                });
+                return Err(PictureError::UnsupportedFeature { format, feature: format!("{other:?} samples") });
             }
         };
         // A profile that can't be read is as good as none.
@@ -85,46 +79,26 @@ impl Raster {
         let mut buffer = vec![0; bytes];
         decoder.read_image(&mut buffer).map_err(refuse)?;
         let samples = if wide {
-            Samples::Sixteen(
-                buffer
-                    .chunks_exact(2)
-                    .map(|pair| u16::from_ne_bytes([pair[0], pair[1]]))
-                    .collect(),
-            )
+            Samples::Sixteen(buffer.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])).collect())
         } else {
             Samples::Eight(buffer)
         };
-        Ok(Self {
-            width,
-            height,
-            colour,
-            samples,
-            profile,
-        })
+        Ok(Self { width, height, colour, samples, profile })
     }
 
     /// Converts the samples to 8-bit sRGB planes.
     pub(super) fn developed(self, format: Format) -> Result<Picture, PictureError> {
-        let Self {
-            width,
-            height,
-            colour,
-            samples,
-            profile,
-        } = self;
+        let Self { width, height, colour, samples, profile } = self;
         let (rgb, alpha) = match samples {
             Samples::Eight(samples) => match ToSrgb::<u8>::of(profile.as_deref(), colour) {
                 None if colour == Colour::Rgb => (samples, None),
                 to_srgb => develop(&samples, colour, to_srgb.as_ref()),
             },
-            Samples::Sixteen(samples) => develop(
-                &samples,
-                colour,
-                ToSrgb::<u16>::of(profile.as_deref(), colour).as_ref(),
-            ),
+            Samples::Sixteen(samples) => {
+                develop(&samples, colour, ToSrgb::<u16>::of(profile.as_deref(), colour).as_ref())
+            }
         };
-        Picture::new(width, height, rgb, alpha)
-            .map_err(|error| PictureError::corrupt(format, error))
+        Picture::new(width, height, rgb, alpha).map_err(|error| PictureError::corrupt(format, error))
     }
 }
 
@@ -164,17 +138,11 @@ impl Sample for u16 {
 
 /// Divides by alpha as a fraction of `full`, rounded, at most `full`.
 fn divided(sample: u64, alpha: u64, full: u64) -> u64 {
-    (sample * full + alpha / 2)
-        .checked_div(alpha)
-        .map_or(sample, |quotient| quotient.min(full))
+    (sample * full + alpha / 2).checked_div(alpha).map_or(sample, |quotient| quotient.min(full))
 }
 
 /// Splits off alpha and converts the rest, a few rows' worth at a time so that no third copy of the picture exists.
-fn develop<S: Convertible>(
-    samples: &[S],
-    colour: Colour,
-    to_srgb: Option<&ToSrgb<S>>,
-) -> (Vec<u8>, Option<Vec<u8>>) {
+fn develop<S: Convertible>(samples: &[S], colour: Colour, to_srgb: Option<&ToSrgb<S>>) -> (Vec<u8>, Option<Vec<u8>>) {
     const STRIP_PIXELS: usize = 4096;
     let (channels, inks) = (colour.channels(), colour.inks());
     let pixels = samples.len() / channels;
@@ -207,8 +175,7 @@ fn extend_without_profile<S: Sample>(rgb: &mut Vec<u8>, samples: &[S], inks: usi
         3 => rgb.extend(samples.iter().map(|sample| sample.to_byte())),
         _ => rgb.extend(samples.chunks_exact(4).flat_map(|cmyk| {
             let key = 255 - u32::from(cmyk[3].to_byte());
-            [cmyk[0], cmyk[1], cmyk[2]]
-                .map(|ink| (((255 - u32::from(ink.to_byte())) * key + 127) / 255) as u8)
+            [cmyk[0], cmyk[1], cmyk[2]].map(|ink| (((255 - u32::from(ink.to_byte())) * key + 127) / 255) as u8)
         })),
     }
 }
@@ -219,10 +186,7 @@ pub(super) fn from_image(format: Format, error: ImageError) -> PictureError {
         ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             PictureError::Truncated { format }
         }
-        ImageError::Unsupported(error) => PictureError::UnsupportedFeature {
-            format,
-            feature: error.to_string(),
-        },
+        ImageError::Unsupported(error) => PictureError::UnsupportedFeature { format, feature: error.to_string() },
         error => PictureError::corrupt(format, error),
     }
 }

@@ -26,46 +26,27 @@ pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureErro
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(refuse)?;
     let (width, height) = decoder.dimensions().map_err(refuse)?;
     limits.check(width, height)?;
-    if decoder
-        .find_tag_unsigned::<u32>(Tag::NewSubfileType)
-        .map_err(refuse)?
-        .is_some_and(|kind| kind & 1 == 1)
-    {
+    if decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType).map_err(refuse)?.is_some_and(|kind| kind & 1 == 1) {
         return Err(PictureError::UnsupportedFormat {
             found: "a camera raw file (a TIFF that begins with a thumbnail)",
             hint: "develop it to JPEG, PNG or TIFF and send that",
         });
     }
-    let orientation = decoder
-        .find_tag_unsigned::<u8>(Tag::Orientation)
-        .unwrap_or(None);
-    let orientation = orientation
-        .and_then(Orientation::from_exif)
-        .unwrap_or(Orientation::NoTransforms);
+    let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).unwrap_or(None);
+    let orientation = orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
     let layout = if tiff_palette::is_used(&mut decoder) {
-        Layout {
-            colour: Colour::Rgb,
-            bits: 8,
-        }
+        Layout { colour: Colour::Rgb, bits: 8 }
     } else {
         layout(&mut decoder)?
     };
     // Planes are interleaved, and packed bits unpacked, into a second set; a palette needs a copy of the file.
     let decoder_bytes = raw_bytes(width, height, layout) * 2 + bytes.len() as u64;
-    Ok(Survey {
-        width,
-        height,
-        orientation,
-        decoder_bytes,
-    })
+    Ok(Survey { width, height, orientation, decoder_bytes })
 }
 
 /// Most bytes that the samples take as stored.
 fn raw_bytes(width: u32, height: u32, layout: Layout) -> u64 {
-    u64::from(width)
-        * u64::from(height)
-        * layout.colour.channels() as u64
-        * u64::from(layout.bits.div_ceil(8))
+    u64::from(width) * u64::from(height) * layout.colour.channels() as u64 * u64::from(layout.bits.div_ceil(8))
 }
 
 /// Decodes the first page.
@@ -82,8 +63,7 @@ pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError
     }
     let layout = layout(&mut decoder)?;
     let mut decoder_limits = DecoderLimits::default();
-    decoder_limits.decoding_buffer_size =
-        usize::try_from(survey.decoder_bytes).unwrap_or(usize::MAX);
+    decoder_limits.decoding_buffer_size = usize::try_from(survey.decoder_bytes).unwrap_or(usize::MAX);
     decoder_limits.intermediate_buffer_size = bytes.len();
     decoder_limits.ifd_value_size = TAG_BYTES;
     let mut decoder = decoder.with_limits(decoder_limits);
@@ -96,12 +76,7 @@ pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError
     let (width, height) = (survey.width, survey.height);
     let samples = match result {
         DecodingResult::U8(packed) => {
-            let mut samples = unpacked(
-                interleaved(packed, &planes, 1),
-                width,
-                layout.bits,
-                palette.is_some(),
-            );
+            let mut samples = unpacked(interleaved(packed, &planes, 1), width, layout.bits, palette.is_some());
             settle_alpha(&mut samples, layout.colour, extra);
             Samples::Eight(samples)
         }
@@ -111,29 +86,15 @@ pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError
             Samples::Sixteen(samples)
         }
         _ => {
-            return Err(unsupported(
-                "samples other than whole numbers of 8 or 16 bits",
-            ));
+            return Err(unsupported("samples other than whole numbers of 8 or 16 bits"));
         }
     };
     match (palette, samples) {
         (Some(palette), Samples::Eight(indices)) => {
             let samples = Samples::Eight(palette.looked_up(&indices)?);
-            Ok(Raster {
-                width,
-                height,
-                colour: Colour::Rgb,
-                samples,
-                profile,
-            })
+            Ok(Raster { width, height, colour: Colour::Rgb, samples, profile })
         }
-        (_, samples) => Ok(Raster {
-            width,
-            height,
-            colour: layout.colour,
-            samples,
-            profile,
-        }),
+        (_, samples) => Ok(Raster { width, height, colour: layout.colour, samples, profile }),
     }
 }
 
@@ -141,11 +102,7 @@ pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError
 fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Layout, PictureError> {
     let (colour, bits) = match decoder.colortype().map_err(refuse)? {
         ColorType::Gray(bits) => (Colour::Grey, bits),
-        ColorType::GrayA(bits)
-        | ColorType::Multiband {
-            bit_depth: bits,
-            num_samples: 2,
-        } => (Colour::GreyAlpha, bits),
+        ColorType::GrayA(bits) | ColorType::Multiband { bit_depth: bits, num_samples: 2 } => (Colour::GreyAlpha, bits),
         ColorType::RGB(bits) => (Colour::Rgb, bits),
         ColorType::RGBA(bits) => (Colour::Rgba, bits),
         ColorType::CMYK(bits) => (Colour::Cmyk, bits),
@@ -168,21 +125,13 @@ fn embedded_profile(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Option<Vec<u
 }
 
 /// Interleaves samples that are stored plane after plane.
-fn interleaved<S: Copy>(
-    samples: Vec<S>,
-    layout: &BufferLayoutPreference,
-    sample_bytes: usize,
-) -> Vec<S> {
-    let plane_samples = layout
-        .plane_stride
-        .map_or(0, |stride| stride.get() / sample_bytes);
+fn interleaved<S: Copy>(samples: Vec<S>, layout: &BufferLayoutPreference, sample_bytes: usize) -> Vec<S> {
+    let plane_samples = layout.plane_stride.map_or(0, |stride| stride.get() / sample_bytes);
     if layout.planes < 2 || plane_samples == 0 {
         return samples;
     }
     let planes: Vec<&[S]> = samples.chunks_exact(plane_samples).collect();
-    (0..plane_samples)
-        .flat_map(|at| planes.iter().map(move |plane| plane[at]))
-        .collect()
+    (0..plane_samples).flat_map(|at| planes.iter().map(move |plane| plane[at])).collect()
 }
 
 /// Unpacks grey samples of 1, 2 or 4 bits (rows begin at whole bytes), scaled to 8 bits unless they are palette indices.
@@ -194,16 +143,9 @@ fn unpacked(packed: Vec<u8>, width: u32, bits: u8, are_indices: bool) -> Vec<u8>
     let (per_byte, mask) = (usize::from(8 / bits), u8::MAX >> (8 - bits));
     let scale = if are_indices { 1 } else { u8::MAX / mask };
     let row = |row: &[u8]| -> Vec<u8> {
-        (0..width)
-            .map(|x| {
-                (row[x / per_byte] >> (8 - usize::from(bits) * (x % per_byte + 1)) & mask) * scale
-            })
-            .collect()
+        (0..width).map(|x| (row[x / per_byte] >> (8 - usize::from(bits) * (x % per_byte + 1)) & mask) * scale).collect()
     };
-    packed
-        .chunks_exact(width.div_ceil(per_byte))
-        .flat_map(row)
-        .collect()
+    packed.chunks_exact(width.div_ceil(per_byte)).flat_map(row).collect()
 }
 
 /// Brings the extra channel to what alpha means here: premultiplied colours are divided, a channel that is not alpha is
@@ -217,9 +159,7 @@ fn settle_alpha<S: Sample>(samples: &mut [S], colour: Colour, extra: Option<u16>
         let (alpha, colours) = pixel.split_last_mut().expect("a pixel has channels");
         match extra {
             Some(0) => *alpha = S::FULL,
-            Some(1) => colours
-                .iter_mut()
-                .for_each(|sample| *sample = sample.divided_by(*alpha)),
+            Some(1) => colours.iter_mut().for_each(|sample| *sample = sample.divided_by(*alpha)),
             _ => {}
         }
     }
@@ -227,19 +167,14 @@ fn settle_alpha<S: Sample>(samples: &mut [S], colour: Colour, extra: Option<u16>
 
 /// Returns the error for a part of TIFF that can't be read.
 pub(super) fn unsupported(feature: &str) -> PictureError {
-    PictureError::UnsupportedFeature {
-        format: Format::Tiff,
-        feature: feature.into(),
-    }
+    PictureError::UnsupportedFeature { format: Format::Tiff, feature: feature.into() }
 }
 
 /// Sorts the decoder's errors by what the sender can do.
 pub(super) fn refuse(error: TiffError) -> PictureError {
     match error {
         TiffError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            PictureError::Truncated {
-                format: Format::Tiff,
-            }
+            PictureError::Truncated { format: Format::Tiff }
         }
         TiffError::UnsupportedError(feature) => unsupported(&feature.to_string()),
         error => PictureError::corrupt(Format::Tiff, error),

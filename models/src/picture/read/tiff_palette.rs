@@ -14,10 +14,7 @@ const GREY: u16 = 1;
 
 /// Whether the page's samples are indices into a palette.
 pub(super) fn is_used(decoder: &mut Decoder<Cursor<&[u8]>>) -> bool {
-    matches!(
-        decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation),
-        Ok(Some(PALETTE))
-    )
+    matches!(decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation), Ok(Some(PALETTE)))
 }
 
 /// A page's colours, as 8-bit RGB.
@@ -28,33 +25,19 @@ impl Palette {
     pub(super) fn of(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Self, PictureError> {
         let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(refuse)?;
         // Some old programs wrote 8-bit values; no proper palette is that dark throughout.
-        let divisor = if map.iter().all(|&value| value < 256) {
-            1
-        } else {
-            257
-        };
+        let divisor = if map.iter().all(|&value| value < 256) { 1 } else { 257 };
         let value = |at: usize| ((u32::from(map[at]) + divisor / 2) / divisor) as u8;
         let colours = map.len() / 3;
-        Ok(Self(
-            (0..colours)
-                .map(|at| [value(at), value(colours + at), value(2 * colours + at)])
-                .collect(),
-        ))
+        Ok(Self((0..colours).map(|at| [value(at), value(colours + at), value(2 * colours + at)]).collect()))
     }
 
     /// Looks up every index.
     pub(super) fn looked_up(&self, indices: &[u8]) -> Result<Vec<u8>, PictureError> {
         let highest = usize::from(indices.iter().copied().max().unwrap_or(0));
         if highest >= self.0.len() {
-            return Err(PictureError::corrupt(
-                Format::Tiff,
-                "a colour that its palette lacks",
-            ));
+            return Err(PictureError::corrupt(Format::Tiff, "a colour that its palette lacks"));
         }
-        Ok(indices
-            .iter()
-            .flat_map(|&index| self.0[usize::from(index)])
-            .collect())
+        Ok(indices.iter().flat_map(|&index| self.0[usize::from(index)]).collect())
     }
 }
 
@@ -62,18 +45,10 @@ impl Palette {
 pub(super) fn with_indices_as_grey(bytes: &[u8]) -> Result<Vec<u8>, PictureError> {
     let is_little = bytes.starts_with(b"II");
     let short = |at| {
-        if is_little {
-            le16(bytes, at)
-        } else {
-            be16(bytes, at)
-        }
+        if is_little { le16(bytes, at) } else { be16(bytes, at) }
     };
     let long = |at| {
-        if is_little {
-            le32(bytes, at)
-        } else {
-            be32(bytes, at)
-        }
+        if is_little { le32(bytes, at) } else { be32(bytes, at) }
     };
     if short(2) != Some(42) {
         return Err(unsupported("a palette in a BigTIFF"));
@@ -82,19 +57,12 @@ pub(super) fn with_indices_as_grey(bytes: &[u8]) -> Result<Vec<u8>, PictureError
         let directory = long(4)? as usize;
         let entries = usize::from(short(directory)?);
         let mut entry_places = (0..entries).map(|entry| directory + 2 + entry * 12);
-        let entry =
-            entry_places.find(|&at| short(at) == Some(Tag::PhotometricInterpretation.to_u16()))?;
+        let entry = entry_places.find(|&at| short(at) == Some(Tag::PhotometricInterpretation.to_u16()))?;
         array::<2>(bytes, entry + 8).map(|_| entry + 8)
     })();
-    let value_at = value_at.ok_or(PictureError::Truncated {
-        format: Format::Tiff,
-    })?;
+    let value_at = value_at.ok_or(PictureError::Truncated { format: Format::Tiff })?;
     let mut copy = bytes.to_vec();
-    let grey = if is_little {
-        GREY.to_le_bytes()
-    } else {
-        GREY.to_be_bytes()
-    };
+    let grey = if is_little { GREY.to_le_bytes() } else { GREY.to_be_bytes() };
     copy[value_at..value_at + 2].copy_from_slice(&grey);
     Ok(copy)
 }
