@@ -9,6 +9,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(["atelier/v1/atelier.proto"], ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?).join("atelier.bin");
     std::fs::write(&out, descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".atelier.v1").compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Serialising a domain type with serde *is* the public JSON; [`wire`] holds the generated gRPC code and
 //! [`convert`] is the only place where the two meet. This crate depends on no other crate of the project.
 
+pub mod convert;
 pub mod device;
 pub mod error;
 pub mod event;

@@ -1,0 +1,271 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+use prost::Message;
+
+use super::WireError;
+use crate::job::ProgressUnit;
+use crate::*;
+
+/// Sends a value through its encoded message and back.
+fn round_trip<D, W>(value: D) -> D
+where
+    W: From<D> + Message + Default,
+    D: TryFrom<W, Error: std::fmt::Debug>,
+{
+    let bytes = W::from(value).encode_to_vec();
+    W::decode(bytes.as_slice()).unwrap().try_into().unwrap()
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "\\PC{0,12}"
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    let (min, max) = (Timestamp::MIN.as_nanosecond(), Timestamp::MAX.as_nanosecond());
+    (min..=max).prop_map(|nanoseconds| Timestamp::from_nanosecond(nanoseconds).unwrap())
+}
+
+fn id() -> impl Strategy<Value = JobId> {
+    any::<[u8; 16]>().prop_map(JobId::from_bytes)
+}
+
+fn style_name() -> impl Strategy<Value = StyleName> {
+    "[a-z0-9][a-z0-9_-]{0,63}".prop_map(|name| name.parse().unwrap())
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    -1e300..1e300
+}
+
+fn word<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
+    select(all)
+}
+
+fn parameters() -> impl Strategy<Value = Parameters> {
+    (style_name(), 0.0_f32..=1.0, of(any::<u32>()), any::<bool>(), word(OutputFormat::ALL)).prop_map(
+        |(style, strength, size, preserve_color, format)| {
+            Parameters::Stylize(StylizeParameters { style, strength, size, preserve_color, format })
+        },
+    )
+}
+
+fn progress() -> impl Strategy<Value = Progress> {
+    (any::<u64>(), any::<u64>(), word(ProgressUnit::ALL), of(finite())).prop_map(|(done, total, unit, rate)| Progress {
+        done,
+        total,
+        unit,
+        rate,
+    })
+}
+
+fn result() -> impl Strategy<Value = JobResult> {
+    (text(), text(), any::<u32>(), any::<u32>(), any::<u64>(), text()).prop_map(
+        |(url, media_type, width, height, bytes, sha256)| JobResult { url, media_type, width, height, bytes, sha256 },
+    )
+}
+
+fn state() -> impl Strategy<Value = JobState> {
+    let failure = (word(ErrorCode::ALL), text()).prop_map(|(code, detail)| Failure { code, detail });
+    prop_oneof![
+        Just(JobState::Queued),
+        Just(JobState::Paused),
+        (at(), text(), progress()).prop_map(|(started_at, device, progress)| JobState::Running {
+            started_at,
+            device,
+            progress
+        }),
+        (at(), at(), text(), result()).prop_map(|(started_at, finished_at, device, result)| JobState::Succeeded {
+            started_at,
+            finished_at,
+            device,
+            result
+        }),
+        (of(at()), at(), failure).prop_map(|(started_at, finished_at, error)| JobState::Failed {
+            started_at,
+            finished_at,
+            error
+        }),
+        (of(at()), at()).prop_map(|(started_at, finished_at)| JobState::Cancelled { started_at, finished_at }),
+    ]
+}
+
+fn delivery() -> impl Strategy<Value = Delivery> {
+    (text(), word(MailState::ALL), any::<u32>()).prop_map(|(to, state, attempts)| Delivery { to, state, attempts })
+}
+
+fn job() -> impl Strategy<Value = Job> {
+    let fixed = (id(), parameters(), word(Priority::ALL), state(), at(), any::<u32>());
+    (fixed, of(delivery()), of(text()), vec(text(), 0..3), of(any::<u64>())).prop_map(
+        |((id, parameters, priority, state, created_at, attempt), mail, note, warnings, queue_position)| Job {
+            id,
+            parameters,
+            priority,
+            state,
+            created_at,
+            attempt,
+            mail,
+            note,
+            warnings,
+            queue_position,
+        },
+    )
+}
+
+fn style() -> impl Strategy<Value = Style> {
+    let problem = of((text(), text()).prop_map(|(code, detail)| StyleProblem { code, detail }));
+    let texts = [(); 7].map(|()| of(text()));
+    (style_name(), word(StyleState::ALL), texts, of(any::<u64>()), any::<bool>(), problem).prop_map(
+        |(name, state, texts, parameters, has_preview, problem)| {
+            let [title, architecture, digest, author, licence, artwork, trained_on] = texts;
+            Style {
+                name,
+                title,
+                state,
+                architecture,
+                digest,
+                author,
+                licence,
+                artwork,
+                trained_on,
+                parameters,
+                has_preview,
+                problem,
+            }
+        },
+    )
+}
+
+fn device() -> impl Strategy<Value = Device> {
+    let numbers = (any::<u32>(), any::<u64>(), of(finite()), of(finite()));
+    (text(), word(DeviceKind::ALL), of(text()), any::<bool>(), of(id()), numbers).prop_map(
+        |(name, kind, model, busy, job, (threads, memory_bytes, utilisation, temperature))| Device {
+            name,
+            kind,
+            model,
+            threads,
+            memory_bytes,
+            busy,
+            job,
+            utilisation,
+            temperature,
+        },
+    )
+}
+
+fn mail() -> impl Strategy<Value = Mail> {
+    (text(), id(), word(MailState::ALL), any::<u32>(), of(at()), of(text())).prop_map(
+        |(recipient, job, state, attempts, next_try, last_answer)| Mail {
+            recipient,
+            job,
+            state,
+            attempts,
+            next_try,
+            last_answer,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let snapshot = (vec(job(), 0..3), vec(style(), 0..2), vec(device(), 0..2));
+    let body = prop_oneof![
+        snapshot.prop_map(|(jobs, styles, devices)| EventBody::Snapshot(Snapshot { jobs, styles, devices })),
+        job().prop_map(|job| EventBody::State(Box::new(job))),
+        (id(), progress(), of(finite())).prop_map(|(job, progress, eta_seconds)| {
+            EventBody::Progress { job, progress, rate: progress.rate, eta_seconds }
+        }),
+        (style_name(), of(style())).prop_map(|(name, style)| EventBody::Style { name, style }),
+        device().prop_map(EventBody::Device),
+        mail().prop_map(EventBody::Mail),
+        id().prop_map(|job| EventBody::End { job }),
+    ];
+    (any::<u64>(), at(), body).prop_map(|(sequence, at, body)| Event { sequence, at, body })
+}
+
+proptest! {
+    #[test]
+    fn a_job_survives_the_wire(job in job()) {
+        prop_assert_eq!(round_trip::<_, wire::Job>(job.clone()), job);
+    }
+
+    #[test]
+    fn an_event_survives_the_wire(event in event()) {
+        prop_assert_eq!(round_trip::<_, wire::Event>(event.clone()), event);
+    }
+
+    #[test]
+    fn lists_survive_the_wire(
+        jobs in vec(job(), 0..4), next in of(text()), styles in vec(style(), 0..4),
+        devices in vec(device(), 0..4), mail in vec(mail(), 0..4),
+    ) {
+        let page = JobPage { jobs, next };
+        prop_assert_eq!(round_trip::<_, wire::ListJobsResponse>(page.clone()), page);
+        prop_assert_eq!(round_trip::<_, wire::ListStylesResponse>(styles.clone()), styles);
+        prop_assert_eq!(round_trip::<_, wire::ListDevicesResponse>(devices.clone()), devices);
+        prop_assert_eq!(round_trip::<_, wire::ListMailResponse>(mail.clone()), mail);
+    }
+
+    /// Whatever a peer sends, reading it ends in a value or an error.
+    #[test]
+    fn no_message_makes_reading_panic(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(message) = wire::Event::decode(bytes.as_slice()) {
+            let _ = Event::try_from(message);
+        }
+        if let Ok(message) = wire::Job::decode(bytes.as_slice()) {
+            let _ = Job::try_from(message);
+        }
+    }
+}
+
+fn succeeded() -> wire::Job {
+    let stylize = wire::StylizeParameters { style: "wave".to_owned(), format: 1, ..Default::default() };
+    let now = Some(prost_types::Timestamp { seconds: 1, nanos: 5 });
+    wire::Job {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        kind: 1,
+        state: wire::JobState::Succeeded as i32,
+        priority: 1,
+        parameters: Some(wire::job::Parameters::Stylize(stylize)),
+        created_at: now,
+        started_at: now,
+        finished_at: now,
+        device: Some("cpu".to_owned()),
+        result: Some(wire::JobResult::default()),
+        ..Default::default()
+    }
+}
+
+fn check(break_it: impl FnOnce(&mut wire::Job), expected: &str) {
+    let mut message = succeeded();
+    break_it(&mut message);
+    let error: WireError = Job::try_from(message).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_job_that_lacks_what_its_state_needs_is_refused_by_name() {
+    assert!(Job::try_from(succeeded()).is_ok());
+    check(|job| job.result = None, "the field \"result\" is missing");
+    check(|job| job.device = None, "the field \"device\" is missing");
+    check(|job| job.finished_at = None, "the field \"finished_at\" is missing");
+    check(|job| job.created_at = None, "the field \"created_at\" is missing");
+    check(|job| job.parameters = None, "the field \"parameters\" is missing");
+    check(|job| job.state = 0, "the field \"state\" is missing");
+    check(|job| job.state = 99, "the field \"state\" is not valid: 99 stands for nothing known here");
+    check(
+        |job| job.id = "../etc".to_owned(),
+        "the field \"id\" is not valid: a job is named by its UUID or by the last eight digits of it",
+    );
+}
+
+#[test]
+fn a_time_outside_the_calendar_is_refused() {
+    let far = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: i32::MAX });
+    let mut message = succeeded();
+    message.created_at = far;
+    assert!(matches!(Job::try_from(message), Err(WireError::Invalid { field: "created_at", .. })));
+}
