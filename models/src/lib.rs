@@ -3,6 +3,7 @@
 pub mod arch;
 #[cfg(test)]
 mod fixtures;
+pub mod kernels;
 pub mod network;
 pub mod package;
 pub mod picture;

@@ -1,0 +1,28 @@
+//! The numerics of the CPU: plain slices in, plain slices out, no tensor library.
+//!
+//! Everything works on the blocked layout of [`layout`]. A kernel is written once over sixteen lanes ([`simd`]) and
+//! compiled for AVX-512, for AVX2 with FMA, and for what every processor has; the last is also the tests' oracle.
+//! Threads come from a [`ComputePool`] that the caller passes.
+//!
+//! `unsafe` is found in [`simd`] (instructions), in `disjoint` (a slice that tasks write in parts) and, one line each,
+//! where a task takes its part. There is none elsewhere in this workspace.
+#![expect(clippy::inline_always, reason = "code for one backend must end up inside that backend's entry")]
+#![expect(clippy::missing_panics_doc, reason = "a panic is a caller's tensor of another size than its shape says")]
+
+pub mod direct;
+mod disjoint;
+pub mod layout;
+mod multiply;
+pub mod norm;
+pub mod output;
+pub mod simd;
+pub mod source;
+mod threads;
+pub mod winograd;
+
+pub use layout::Shape;
+pub use simd::{Backend, Block};
+pub use threads::{ComputePool, PoolError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The threads of one logical device, and what each of them keeps between calls.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::simd::{Backend, Block};
+
+/// The threads that one logical device computes on.
+///
+/// Devices that split a machine's cores have a pool each. Kernels take the pool by reference; nothing is global.
+pub struct ComputePool {
+    pool: rayon::ThreadPool,
+    backend: Backend,
+    scratch: Vec<Mutex<Vec<Block>>>,
+}
+
+/// Why a pool could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{threads} compute threads could not be started")]
+pub struct PoolError {
+    threads: usize,
+    source: rayon::ThreadPoolBuildError,
+}
+
+impl ComputePool {
+    /// Starts `threads` threads (at least one) with the fastest backend of this processor.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn new(threads: usize) -> Result<Self, PoolError> {
+        Self::with_backend(threads, Backend::best())
+    }
+
+    /// Starts `threads` threads with a given backend, as tests do that compare two of them.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn with_backend(threads: usize, backend: Backend) -> Result<Self, PoolError> {
+        let threads = threads.max(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("compute-{i}"))
+            .build()
+            .map_err(|source| PoolError { threads, source })?;
+        let scratch = (0..threads).map(|_| Mutex::new(Vec::new())).collect();
+        Ok(Self { pool, backend, scratch })
+    }
+
+    /// Returns the number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.scratch.len()
+    }
+
+    /// Returns the instructions that the kernels use.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Runs `task` for every index below `count`, in ascending order of starting, on all threads.
+    pub(crate) fn for_each(&self, count: usize, task: impl Fn(usize) + Sync) {
+        self.for_each_with_scratch(count, 0, |index, _| task(index));
+    }
+
+    /// As [`Self::for_each`], with `blocks` blocks of scratch memory each, whose content is left from earlier use.
+    pub(crate) fn for_each_with_scratch(&self, count: usize, blocks: usize, task: impl Fn(usize, &mut [Block]) + Sync) {
+        if count == 0 {
+            return;
+        }
+        let next = AtomicUsize::new(0);
+        self.pool.broadcast(|thread| {
+            let mut scratch = lock(&self.scratch[thread.index()]);
+            if scratch.len() < blocks {
+                scratch.resize(blocks, Block::ZERO);
+            }
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                task(index, &mut scratch[..blocks]);
+            }
+        });
+    }
+
+    /// Gives the scratch memory of all threads back to the system.
+    pub fn release_scratch(&self) {
+        for scratch in &self.scratch {
+            *lock(scratch) = Vec::new();
+        }
+    }
+}
+
+/// Locks scratch memory; one whose last user panicked is as good as any, since nobody relies on its content.
+fn lock(scratch: &Mutex<Vec<Block>>) -> std::sync::MutexGuard<'_, Vec<Block>> {
+    scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for ComputePool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ComputePool({} threads, {})", self.threads(), self.backend.name())
+    }
+}

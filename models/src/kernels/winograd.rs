@@ -1,0 +1,450 @@
+//! 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016): 36 products instead of 144.
+//!
+//! A tile of 6x6 inputs is transformed, multiplied channel by channel with the transformed kernel, and the sums are
+//! transformed back to 4x4 outputs. With nearest enlargement by two, one row and one column in six of every transformed
+//! tile are zero, so 25 products do.
+
+mod transform;
+
+use std::ops::Range;
+
+use super::disjoint::Disjoint;
+use super::multiply::{Product, packed_index};
+use super::output::{Sink, Tally, Target};
+use super::simd::{Block, Kernel, LANES, Simd};
+use super::source::{Border, Source};
+use super::threads::ComputePool;
+use transform::{InputTransform, OutputTransform, kernel_transform};
+
+/// Products of one tile.
+const PRODUCTS: usize = 36;
+/// Side of an output tile.
+const TILE: usize = 4;
+
+/// The transformed kernel of a 3x3 convolution.
+#[derive(Clone, Debug)]
+pub struct Winograd {
+    inputs: usize,
+    outputs: usize,
+    /// `[36]` packed matrices.
+    matrices: Vec<Block>,
+}
+
+/// How the input of a 3x3 convolution is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Whether every pixel is first repeated twice in both directions.
+    pub doubled: bool,
+    /// What stands beyond the border.
+    pub border: Border,
+    /// How many pixels beyond it count: 1 keeps the size, 0 shrinks by two, 2 grows by two.
+    pub pad: usize,
+}
+
+impl Geometry {
+    /// The size is kept.
+    #[must_use]
+    pub fn same(border: Border) -> Self {
+        Self { doubled: false, border, pad: 1 }
+    }
+
+    fn output_side(self, side: usize) -> usize {
+        side * (1 + usize::from(self.doubled)) + 2 * self.pad - 2
+    }
+}
+
+impl Winograd {
+    /// Transforms a kernel `[outputs][inputs][3][3]`.
+    #[must_use]
+    pub fn new(kernel: &[f32], outputs: usize, inputs: usize) -> Self {
+        Self::transformed(outputs, inputs, |k, c| {
+            let at = (k * inputs + c) * 9;
+            std::array::from_fn(|i| kernel[at + i])
+        })
+    }
+
+    /// Transforms the kernel of the gradient with respect to the input of the convolution `[outputs][inputs][3][3]`.
+    #[must_use]
+    pub fn backward(kernel: &[f32], outputs: usize, inputs: usize) -> Self {
+        Self::transformed(inputs, outputs, |k, c| {
+            let at = (c * inputs + k) * 9;
+            std::array::from_fn(|i| kernel[at + 8 - i])
+        })
+    }
+
+    fn transformed(outputs: usize, inputs: usize, kernel: impl Fn(usize, usize) -> [f32; 9]) -> Self {
+        let (rows, blocks) = (inputs.next_multiple_of(LANES), outputs.div_ceil(LANES));
+        let mut matrices = vec![Block::ZERO; PRODUCTS * rows * blocks];
+        for k in 0..outputs {
+            for c in 0..inputs {
+                let at = packed_index(rows, blocks, c, k / LANES);
+                for (i, value) in kernel_transform(&kernel(k, c)).into_iter().enumerate() {
+                    matrices[i * rows * blocks + at].0[k % LANES] = value;
+                }
+            }
+        }
+        Self { inputs, outputs, matrices }
+    }
+
+    /// Returns how many bytes the transformed kernel takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.matrices.len() * size_of::<Block>()
+    }
+
+    /// Convolves: `target` = the convolution of `source`.
+    ///
+    /// `shared` is scratch memory that is only used, and then grown as needed, where the kernel is too large to be read
+    /// once a task ([`Winograd::is_large`]).
+    pub fn run(
+        &self,
+        pool: &ComputePool,
+        source: &Source<'_>,
+        geometry: Geometry,
+        target: Target<'_>,
+        shared: &mut Vec<Block>,
+    ) {
+        assert_eq!((source.shape.channels, target.shape.channels), (self.inputs, self.outputs), "channels fit");
+        for (from, to) in [(source.shape.height, target.shape.height), (source.shape.width, target.shape.width)] {
+            assert_eq!(geometry.output_side(from), to, "sizes fit");
+        }
+        assert!(!geometry.doubled || (geometry.pad == 1 && target.rows.start.is_multiple_of(2)), "doubled tiles fit");
+        if self.is_large() && target.moments.is_none() {
+            self.run_in_phases(pool, source, geometry, target, shared);
+        } else {
+            self.run_in_blocks(pool, source, geometry, target);
+        }
+    }
+
+    /// Returns whether the transformed kernel is so large that all tiles are better sent through it together.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.inputs * self.outputs > 128 * 128
+    }
+
+    /// Returns how many tiles a task takes, so that what it keeps stays in the cache of its core.
+    fn tiles_a_task(&self) -> usize {
+        let blocks = self.inputs.div_ceil(LANES) + self.outputs.div_ceil(LANES).min(OUTPUT_BLOCKS_AT_ONCE);
+        (112 / (1 + blocks / 4)).clamp(28, 56)
+    }
+
+    /// Each task transforms some tiles, multiplies and transforms them back.
+    fn run_in_blocks(&self, pool: &ComputePool, source: &Source<'_>, geometry: Geometry, target: Target<'_>) {
+        let tiles = Tiles::new(&target);
+        let tasks = tiles.count().div_ceil(self.tiles_a_task());
+        let at_once = tiles.count().div_ceil(tasks);
+        let batch = target.shape.batch;
+        let first_row = target.rows.start;
+        let (sink, mut tallies) = target.split(tasks);
+        let slots = tallies.slots();
+        let input_stride = odd_lines(self.inputs.div_ceil(LANES) * at_once);
+        let output_blocks = self.outputs.div_ceil(LANES);
+        let output_stride = odd_lines(output_blocks.min(OUTPUT_BLOCKS_AT_ONCE) * at_once);
+        let scratch = PRODUCTS * (input_stride + output_stride);
+        pool.for_each_with_scratch(batch * tasks, scratch, |index, scratch| {
+            let (n, task) = (index / tasks, index % tasks);
+            let range = task * at_once..tiles.count().min((task + 1) * at_once);
+            let tallies = slots.map(|slots| {
+                // SAFETY: each task has slots of its own.
+                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
+                unsafe {
+                    slots.range(index * output_blocks..(index + 1) * output_blocks)
+                }
+            });
+            let (transformed, products) = scratch.split_at_mut(PRODUCTS * input_stride);
+            let task = BlockTask {
+                kernel: self,
+                source,
+                geometry,
+                sink: &sink,
+                tiles,
+                first_row,
+                n,
+                range,
+                transformed,
+                products,
+                input_stride,
+                output_stride,
+                tallies,
+            };
+            pool.backend().run(task);
+        });
+        tallies.finish();
+    }
+}
+
+/// Output channel blocks that a task multiplies before it transforms them back.
+const OUTPUT_BLOCKS_AT_ONCE: usize = 4;
+
+/// Rounds a stride to an odd number of cache lines, so that 36 streams do not fall on the same cache set.
+fn odd_lines(blocks: usize) -> usize {
+    blocks | 1
+}
+
+/// The tiles of the rows of one picture.
+#[derive(Clone, Copy)]
+struct Tiles {
+    across: usize,
+    down: usize,
+}
+
+impl Tiles {
+    fn new(target: &Target<'_>) -> Self {
+        Self { across: target.shape.width.div_ceil(TILE), down: target.rows.len().div_ceil(TILE) }
+    }
+
+    fn count(self) -> usize {
+        self.across * self.down
+    }
+
+    /// Returns the row of tiles, the column, and the offset in `range` of each.
+    #[inline(always)]
+    fn places(self, range: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> {
+        let start = range.start;
+        range.map(move |t| (t / self.across, t % self.across, t - start))
+    }
+}
+
+struct BlockTask<'a> {
+    kernel: &'a Winograd,
+    source: &'a Source<'a>,
+    geometry: Geometry,
+    sink: &'a Sink<'a>,
+    tiles: Tiles,
+    first_row: usize,
+    n: usize,
+    range: Range<usize>,
+    transformed: &'a mut [Block],
+    products: &'a mut [Block],
+    input_stride: usize,
+    output_stride: usize,
+    tallies: Option<&'a mut [Tally]>,
+}
+
+impl Kernel for BlockTask<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let count = self.range.len();
+        let (input_blocks, output_blocks) = (self.kernel.inputs.div_ceil(LANES), self.kernel.outputs.div_ceil(LANES));
+        for cb in 0..input_blocks {
+            let out = Disjoint::new(&mut *self.transformed);
+            let input = InputTransform {
+                source: self.source,
+                geometry: self.geometry,
+                tiles: self.tiles,
+                first_row: self.first_row,
+                n: self.n,
+                cb,
+                stride: self.input_stride,
+            };
+            input.run(simd, self.range.clone(), out, cb * count);
+        }
+        for kb in (0..output_blocks).step_by(OUTPUT_BLOCKS_AT_ONCE) {
+            let now = OUTPUT_BLOCKS_AT_ONCE.min(output_blocks - kb);
+            self.multiply(simd, kb, now);
+            for k in 0..now {
+                let products = &self.products[k * count..];
+                let output = OutputTransform {
+                    sink: self.sink,
+                    tiles: self.tiles,
+                    n: self.n,
+                    kb: kb + k,
+                    stride: self.output_stride,
+                    doubled: self.geometry.doubled,
+                };
+                let tally = self.tallies.as_deref_mut().map(|t| &mut t[kb + k]);
+                output.run(simd, self.range.clone(), products, tally);
+            }
+        }
+    }
+}
+
+impl BlockTask<'_> {
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, simd: S, kb: usize, now: usize) {
+        let count = self.range.len();
+        let input_blocks = self.kernel.inputs.div_ceil(LANES);
+        let matrix_len = self.kernel.matrices.len() / PRODUCTS;
+        for i in 0..PRODUCTS {
+            if self.geometry.doubled && is_zero_when_doubled(i) {
+                continue;
+            }
+            let product = Product {
+                rows: &self.transformed[i * self.input_stride..(i + 1) * self.input_stride],
+                matrix: &self.kernel.matrices[i * matrix_len + kb * input_blocks * LANES..(i + 1) * matrix_len],
+                count,
+                stride: count,
+                input_blocks,
+                output_blocks: now,
+            };
+            product.run(simd, &mut self.products[i * self.output_stride..(i + 1) * self.output_stride]);
+        }
+    }
+}
+
+/// Returns whether that product of a tile is zero where every pixel is repeated twice.
+#[inline(always)]
+fn is_zero_when_doubled(product: usize) -> bool {
+    product / 6 == 2 || product % 6 == 2
+}
+
+impl Winograd {
+    /// All threads transform, then all multiply, then all transform back: each matrix is read once.
+    fn run_in_phases(
+        &self,
+        pool: &ComputePool,
+        source: &Source<'_>,
+        geometry: Geometry,
+        target: Target<'_>,
+        shared: &mut Vec<Block>,
+    ) {
+        let tiles = Tiles::new(&target);
+        let (batch, first_row) = (target.shape.batch, target.rows.start);
+        let (sink, _) = target.split(1);
+        let total = batch * tiles.count();
+        let passes = total.div_ceil(TILES_A_PASS);
+        let at_once = total.div_ceil(passes);
+        let (input_blocks, output_blocks) = (self.inputs.div_ceil(LANES), self.outputs.div_ceil(LANES));
+        let (input_stride, output_stride) = (odd_lines(input_blocks * at_once), odd_lines(output_blocks * at_once));
+        shared.resize(shared.len().max(PRODUCTS * (input_stride + output_stride)), Block::ZERO);
+        let (transformed, products) = shared.split_at_mut(PRODUCTS * input_stride);
+        for start in (0..total).step_by(at_once) {
+            let pass = Pass {
+                kernel: self,
+                source,
+                geometry,
+                sink: &sink,
+                tiles,
+                first_row,
+                range: start..total.min(start + at_once),
+                input_stride,
+                output_stride,
+            };
+            pass.run(pool, transformed, products);
+        }
+    }
+}
+
+/// Tiles that go through a large kernel together: enough to use each of its lines often, few enough for the cache.
+const TILES_A_PASS: usize = 256;
+
+/// Some tiles of all pictures on their way through a large kernel.
+struct Pass<'a> {
+    kernel: &'a Winograd,
+    source: &'a Source<'a>,
+    geometry: Geometry,
+    sink: &'a Sink<'a>,
+    tiles: Tiles,
+    first_row: usize,
+    range: Range<usize>,
+    input_stride: usize,
+    output_stride: usize,
+}
+
+impl Pass<'_> {
+    fn run(&self, pool: &ComputePool, transformed: &mut [Block], products: &mut [Block]) {
+        let backend = pool.backend();
+        let (input_blocks, output_blocks) = (self.kernel.inputs.div_ceil(LANES), self.kernel.outputs.div_ceil(LANES));
+        let shared = Disjoint::new(&mut *transformed);
+        pool.for_each(input_blocks, |cb| backend.run(TransformIn { pass: self, cb, out: shared }));
+        let shared = Disjoint::new(&mut *products);
+        pool.for_each(PRODUCTS, |i| backend.run(Multiply { pass: self, i, transformed, out: shared }));
+        pool.for_each(output_blocks, |kb| backend.run(TransformOut { pass: self, kb, products }));
+    }
+
+    /// Returns each picture in the range, the range of its tiles, and where they begin.
+    #[inline(always)]
+    fn pictures(&self) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
+        let (count, range) = (self.tiles.count(), self.range.clone());
+        (range.start / count..range.end.div_ceil(count)).map(move |n| {
+            let (start, end) = (range.start.max(n * count), range.end.min((n + 1) * count));
+            (n, start - n * count..end - n * count, start - range.start)
+        })
+    }
+}
+
+struct TransformIn<'a> {
+    pass: &'a Pass<'a>,
+    cb: usize,
+    out: Disjoint<'a, Block>,
+}
+
+impl Kernel for TransformIn<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (pass, cb) = (self.pass, self.cb);
+        let count = pass.range.len();
+        for (n, range, offset) in pass.pictures() {
+            let input = InputTransform {
+                source: pass.source,
+                geometry: pass.geometry,
+                tiles: pass.tiles,
+                first_row: pass.first_row,
+                n,
+                cb,
+                stride: pass.input_stride,
+            };
+            input.run(simd, range, self.out, cb * count + offset);
+        }
+    }
+}
+
+struct Multiply<'a> {
+    pass: &'a Pass<'a>,
+    i: usize,
+    transformed: &'a [Block],
+    out: Disjoint<'a, Block>,
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (pass, i, count) = (self.pass, self.i, self.pass.range.len());
+        if pass.geometry.doubled && is_zero_when_doubled(i) {
+            return;
+        }
+        let matrix_len = pass.kernel.matrices.len() / PRODUCTS;
+        let product = Product {
+            rows: &self.transformed[i * pass.input_stride..(i + 1) * pass.input_stride],
+            matrix: &pass.kernel.matrices[i * matrix_len..(i + 1) * matrix_len],
+            count,
+            stride: count,
+            input_blocks: pass.kernel.inputs.div_ceil(LANES),
+            output_blocks: pass.kernel.outputs.div_ceil(LANES),
+        };
+        // SAFETY: each task has a product of its own.
+        #[expect(unsafe_code, reason = "tasks write disjoint products")]
+        let out = unsafe { self.out.range(i * pass.output_stride..(i + 1) * pass.output_stride) };
+        product.run(simd, out);
+    }
+}
+
+struct TransformOut<'a> {
+    pass: &'a Pass<'a>,
+    kb: usize,
+    products: &'a [Block],
+}
+
+impl Kernel for TransformOut<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (pass, kb) = (self.pass, self.kb);
+        let count = pass.range.len();
+        for (n, range, offset) in pass.pictures() {
+            let products = &self.products[kb * count + offset..];
+            let output = OutputTransform {
+                sink: pass.sink,
+                tiles: pass.tiles,
+                n,
+                kb,
+                stride: pass.output_stride,
+                doubled: pass.geometry.doubled,
+            };
+            output.run(simd, range, products, None);
+        }
+    }
+}
