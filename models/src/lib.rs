@@ -1,6 +1,7 @@
 //! Pictures, networks, losses and kernels: everything that touches a tensor.
 
 pub mod arch;
+pub mod builtin;
 #[cfg(test)]
 mod fixtures;
 pub mod kernels;

@@ -89,13 +89,24 @@ impl Package {
     /// See [`PackageError`]; nothing of a refused package is kept.
     pub fn read_folder(folder: &Path, limits: &PackageLimits) -> Result<Self, PackageError> {
         let text = files::read(folder, MANIFEST_FILE, limits.manifest_bytes)?.ok_or(PackageError::ManifestMissing)?;
-        let (manifest, weights_file) = manifest::from_toml(&text)?;
-        let missing = || PackageError::WeightsMissing { file: weights_file.name.clone() };
-        let bytes = files::read(folder, &weights_file.name, limits.weights_bytes)?.ok_or_else(missing)?;
-        check_sha256(&bytes, &weights_file.sha256)?;
-        let contents = safetensors_file::read(&bytes, limits)?;
-        let preview = files::read(folder, PREVIEW_FILE, limits.preview_bytes)?.or(contents.preview);
-        Self::new(manifest, contents.tensors, preview)
+        let weights_file = manifest::from_toml(&text)?.1.name;
+        let bytes = files::read(folder, &weights_file, limits.weights_bytes)?;
+        let weights = bytes.ok_or(PackageError::WeightsMissing { file: weights_file })?;
+        let preview = files::read(folder, PREVIEW_FILE, limits.preview_bytes)?;
+        Self::from_parts(&text, &weights, preview, limits)
+    }
+
+    /// Reads a package from the contents of a folder's files: `style.toml`, the weights it names, the preview.
+    pub(crate) fn from_parts(
+        text: &[u8],
+        weights: &[u8],
+        preview: Option<Vec<u8>>,
+        limits: &PackageLimits,
+    ) -> Result<Self, PackageError> {
+        let (manifest, weights_file) = manifest::from_toml(text)?;
+        check_sha256(weights, &weights_file.sha256)?;
+        let contents = safetensors_file::read(weights, limits)?;
+        Self::new(manifest, contents.tensors, preview.or(contents.preview))
     }
 
     /// Reads a package that is one file.

@@ -1,0 +1,62 @@
+//! The styles that are in the binary, as the files of their package folders.
+
+use crate::package::{MANIFEST_FILE, PREVIEW_FILE, Package, PackageError, PackageLimits, WEIGHTS_FILE};
+
+/// A style in the binary.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltinStyle {
+    /// Its name: that of the folder to write it to.
+    pub name: &'static str,
+    /// The files of the folder: name and content.
+    pub files: [(&'static str, &'static [u8]); 3],
+}
+
+macro_rules! style {
+    ($name:literal) => {
+        BuiltinStyle {
+            name: $name,
+            files: [
+                (MANIFEST_FILE, include_bytes!(concat!("../assets/styles/", $name, "/style.toml"))),
+                (WEIGHTS_FILE, include_bytes!(concat!("../assets/styles/", $name, "/weights.safetensors"))),
+                (PREVIEW_FILE, include_bytes!(concat!("../assets/styles/", $name, "/preview.jpg"))),
+            ],
+        }
+    };
+}
+
+static STYLES: [BuiltinStyle; 4] =
+    [style!("composition-vii"), style!("great-wave"), style!("starry-night"), style!("the-scream")];
+
+/// Returns the styles in the binary, by name.
+pub fn builtin_styles() -> impl Iterator<Item = &'static BuiltinStyle> {
+    STYLES.iter()
+}
+
+impl BuiltinStyle {
+    /// Reads the style as a package, without a folder.
+    ///
+    /// # Errors
+    /// The limits are smaller than the files.
+    pub fn package(&self, limits: &PackageLimits) -> Result<Package, PackageError> {
+        let [(_, manifest), (_, weights), (_, preview)] = self.files;
+        Package::from_parts(manifest, weights, Some(preview.to_vec()), limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn every_builtin_style_is_a_complete_package() {
+        assert_eq!(builtin_styles().count(), 4);
+        for style in builtin_styles() {
+            let package = style.package(&PackageLimits::default()).unwrap();
+            assert_eq!(package.manifest.licence.as_deref(), Some("CC0-1.0"), "{}", style.name);
+            let preview = package.preview.unwrap();
+            assert!(preview.len() <= 30 << 10, "the preview of {} has {} bytes", style.name, preview.len());
+        }
+    }
+}
