@@ -2,10 +2,13 @@
 
 pub mod arch;
 pub mod builtin;
+pub mod compute;
 #[cfg(test)]
 mod fixtures;
 pub mod kernels;
 pub mod network;
 pub mod package;
 pub mod picture;
+pub mod stylize;
 mod text;
+mod transform;

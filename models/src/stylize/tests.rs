@@ -1,0 +1,93 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use super::*;
+use crate::builtin::builtin_styles;
+use crate::fixtures::small_package;
+use crate::package::PackageLimits;
+use crate::picture::{Limits, decode};
+
+fn compute() -> Compute {
+    Compute::cpu(2).unwrap()
+}
+
+fn go_on(_: f64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[track_caller]
+fn paint(stylizer: &Stylizer, photo: &Picture, compute: &Compute) -> Picture {
+    match stylizer.paint(photo, compute, &mut go_on).unwrap() {
+        Outcome::Painted(painting) => painting,
+        Outcome::Interrupted => panic!("nobody interrupted"),
+    }
+}
+
+fn read(file: &str) -> Picture {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/starter");
+    decode(&std::fs::read(format!("{folder}/{file}")).unwrap(), Limits::default()).unwrap().1
+}
+
+#[test]
+fn the_starter_styles_paint_as_expected_within_one_level() {
+    let photo = read("input.png");
+    for style in builtin_styles() {
+        let stylizer = Stylizer::load(&style.package(&PackageLimits::default()).unwrap()).unwrap();
+        let (painting, expected) =
+            (paint(&stylizer, &photo, &compute()), read(&format!("expected-{}.png", style.name)));
+        assert_eq!((painting.width(), painting.height()), (321, 215));
+        let difference = painting.rgb().iter().zip(expected.rgb()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(difference <= Some(1), "{}: {difference:?}", style.name);
+    }
+}
+
+#[test]
+fn any_size_from_one_pixel_comes_back_with_its_alpha() {
+    let stylizer = Stylizer::load(&small_package()).unwrap();
+    for (width, height) in [(1u32, 1u32), (1, 7), (6, 1), (5, 3), (33, 18)] {
+        let pixels = (width * height) as usize;
+        let alpha: Vec<u8> = (0..pixels).map(|i| (i % 254) as u8).collect();
+        let photo = Picture::new(width, height, vec![90; pixels * 3], Some(alpha.clone())).unwrap();
+        let painting = paint(&stylizer, &photo, &compute());
+        assert_eq!((painting.width(), painting.height()), (width, height));
+        assert_eq!(painting.alpha(), Some(alpha.as_slice()));
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let stylizer = Stylizer::load(&small_package()).unwrap();
+    let photo = read("input.png");
+    let one = paint(&stylizer, &photo, &Compute::cpu(1).unwrap());
+    assert!(one == paint(&stylizer, &photo, &Compute::cpu(3).unwrap()));
+}
+
+#[test]
+fn a_broken_off_painting_is_no_error() {
+    let stylizer = Stylizer::load(&small_package()).unwrap();
+    let photo = Picture::new(4, 4, vec![0; 48], None).unwrap();
+    let outcome = stylizer.paint(&photo, &compute(), &mut |_| ControlFlow::Break(())).unwrap();
+    assert!(matches!(outcome, Outcome::Interrupted));
+}
+
+#[test]
+fn weights_that_overflow_are_an_error_and_not_a_black_picture() {
+    let package = small_package();
+    let tensors = package.weights.iter().map(|(name, tensor)| {
+        let mut tensor = tensor.clone();
+        if name == "res.0.a.conv.weight" {
+            tensor.values.fill(f32::MAX);
+        }
+        (name.to_owned(), tensor)
+    });
+    let package = Package::new(package.manifest.clone(), tensors.collect(), None).unwrap();
+    let photo = Picture::new(9, 9, (0..243).collect(), None).unwrap();
+    let error = Stylizer::load(&package).unwrap().paint(&photo, &compute(), &mut go_on).unwrap_err();
+    assert!(matches!(error, StylizeError::NotFinite { layer } if layer == "res.0.a"));
+}
+
+#[test]
+fn memory_grows_with_the_picture() {
+    let stylizer = Stylizer::load(&small_package()).unwrap();
+    let (small, large) = (stylizer.memory_bytes(100, 100), stylizer.memory_bytes(1000, 1000));
+    assert!(large > 80 * small && large < 120 * small, "{small} {large}");
+}
