@@ -24,9 +24,10 @@ impl Palette {
     /// Reads the colour map: all reds, all greens, all blues, 16 bits each.
     pub(super) fn of(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Self, PictureError> {
         let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(refuse)?;
-        // Some old programs wrote 8-bit values; no proper palette is that dark throughout.
-        let divisor = if map.iter().all(|&value| value < 256) { 1 } else { 257 };
-        let value = |at: usize| ((u32::from(map[at]) + divisor / 2) / divisor) as u8;
+        // Some old programs wrote 8-bit values; no proper palette is that dark throughout. The
+        // others multiplied by 256 or by 257: the upper byte is right for both.
+        let is_narrow = map.iter().all(|&value| value < 256);
+        let value = |at: usize| if is_narrow { map[at] as u8 } else { (map[at] >> 8) as u8 };
         let colours = map.len() / 3;
         Ok(Self((0..colours).map(|at| [value(at), value(colours + at), value(2 * colours + at)]).collect()))
     }
