@@ -2,5 +2,6 @@
 
 pub mod access;
 pub mod config;
+pub mod grpc;
 pub mod intake;
 pub mod refusal;

@@ -1,0 +1,190 @@
+//! `atelier.v1.Atelier`: each rpc is one use case of [`Intake`].
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use protocol::convert::required;
+use protocol::wire::{self, import_style_request, stylize_request};
+use protocol::{ErrorCode, Priority};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::download::{self, Chunks};
+use super::{orders, upload};
+use crate::access::{Caller, Role};
+use crate::intake::{Intake, JobFilter, StylizeOrder};
+use crate::refusal::Refusal;
+
+/// The service over the use cases.
+pub(super) struct Service {
+    pub(super) intake: Intake,
+}
+
+/// Returns who asks, as the layer before found out.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
+    let unknown = || Refusal::new(ErrorCode::Unauthenticated, "this needs a token: send \"authorization: Bearer …\"");
+    request.extensions().get::<Caller>().cloned().ok_or_else(unknown)
+}
+
+/// Lets through whoever may look.
+fn viewer<T>(request: &Request<T>) -> Result<(), Refusal> {
+    caller(request)?.require(Role::View)
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl wire::atelier_server::Atelier for Service {
+    type WatchEventsStream = BoxStream<'static, Result<wire::Event, Status>>;
+    type GetResultStream = Chunks;
+    type GetStylePreviewStream = Chunks;
+
+    async fn stylize(&self, request: Request<Streaming<wire::StylizeRequest>>) -> Answer<wire::StylizeResponse> {
+        let caller = caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = upload::next(&mut parts).await?.and_then(|message| message.part);
+        let Some(stylize_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
+        let key = order.idempotency_key.take();
+        let order = StylizeOrder::try_from(order)?;
+        let ticket = self.intake.open(&caller, "/v1/stylize", key).await?;
+        let mut photo = ticket.draft().await?;
+        upload::receive(&mut parts, &mut photo, |message| match message.part {
+            Some(stylize_request::Part::Chunk(bytes)) => Some(bytes),
+            _ => None,
+        })
+        .await?;
+        let submission = self.intake.stylize(ticket, order, photo).await?;
+        Ok(Response::new(wire::StylizeResponse { job: Some(submission.job.into()), replayed: submission.replayed }))
+    }
+
+    async fn get_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        viewer(&request)?;
+        let job = self.intake.job(orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn list_jobs(&self, request: Request<wire::ListJobsRequest>) -> Answer<wire::ListJobsResponse> {
+        viewer(&request)?;
+        let page = self.intake.jobs(JobFilter::try_from(request.into_inner())?).await?;
+        Ok(Response::new(page.into()))
+    }
+
+    async fn watch_events(&self, request: Request<wire::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        viewer(&request)?;
+        let wire::WatchEventsRequest { job, after } = request.into_inner();
+        let job = job.map(|id| orders::job(&id)).transpose()?;
+        let watcher = self.intake.watch(job, after).await?;
+        let events = stream::unfold(watcher, |mut watcher| async move {
+            let event = watcher.next().await?;
+            Some((Ok(Arc::unwrap_or_clone(event).into()), watcher))
+        });
+        Ok(Response::new(events.boxed()))
+    }
+
+    async fn cancel_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let job = self.intake.cancel(&caller, orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn pause_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let job = self.intake.pause(&caller, orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn resume_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let job = self.intake.resume(&caller, orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn retry_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let job = self.intake.retry(&caller, orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn forget_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let job = self.intake.forget(&caller, orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn set_priority(&self, request: Request<wire::SetPriorityRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let wire::SetPriorityRequest { id, priority } = request.into_inner();
+        let priority: Priority = required("priority", priority).map_err(Refusal::from)?;
+        let job = self.intake.set_priority(&caller, orders::job(&id)?, priority).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn set_note(&self, request: Request<wire::SetNoteRequest>) -> Answer<wire::Job> {
+        let caller = caller(&request)?;
+        let wire::SetNoteRequest { id, note } = request.into_inner();
+        let job = self.intake.set_note(&caller, orders::job(&id)?, note).await?;
+        Ok(Response::new(job.into()))
+    }
+
+    async fn get_result(&self, request: Request<wire::JobRequest>) -> Answer<Chunks> {
+        viewer(&request)?;
+        let result = self.intake.result(orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(download::file(result).await?))
+    }
+
+    async fn get_style_preview(&self, request: Request<wire::StyleRequest>) -> Answer<Chunks> {
+        viewer(&request)?;
+        let preview = self.intake.style_preview(&orders::style(&request.get_ref().name)?)?;
+        Ok(Response::new(download::bytes("image/jpeg", preview)))
+    }
+
+    async fn list_styles(&self, request: Request<wire::ListStylesRequest>) -> Answer<wire::ListStylesResponse> {
+        viewer(&request)?;
+        Ok(Response::new(self.intake.styles().into()))
+    }
+
+    async fn import_style(&self, request: Request<Streaming<wire::ImportStyleRequest>>) -> Answer<wire::Style> {
+        let caller = caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = upload::next(&mut parts).await?.and_then(|message| message.part);
+        let Some(import_style_request::Part::Name(name)) = first else { return Err(upload::out_of_order().into()) };
+        let mut package = self.intake.package_draft(&caller).await?;
+        let name = orders::new_style(&name)?;
+        upload::receive(&mut parts, &mut package, |message| match message.part {
+            Some(import_style_request::Part::Chunk(bytes)) => Some(bytes),
+            _ => None,
+        })
+        .await?;
+        let style = self.intake.import_style(&caller, name, package).await?;
+        Ok(Response::new(style.into()))
+    }
+
+    async fn delete_style(&self, request: Request<wire::StyleRequest>) -> Answer<wire::DeleteStyleResponse> {
+        let caller = caller(&request)?;
+        self.intake.delete_style(&caller, &orders::style(&request.get_ref().name)?).await?;
+        Ok(Response::new(wire::DeleteStyleResponse {}))
+    }
+
+    async fn list_devices(&self, request: Request<wire::ListDevicesRequest>) -> Answer<wire::ListDevicesResponse> {
+        viewer(&request)?;
+        Ok(Response::new(self.intake.devices().into()))
+    }
+
+    async fn list_mail(&self, request: Request<wire::ListMailRequest>) -> Answer<wire::ListMailResponse> {
+        viewer(&request)?;
+        Ok(Response::new(self.intake.mail().await?.into()))
+    }
+
+    async fn get_server(&self, request: Request<wire::GetServerRequest>) -> Answer<wire::Server> {
+        let caller = caller(&request)?;
+        let status = self.intake.status();
+        Ok(Response::new(wire::Server {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            role: caller.role.to_string(),
+            uptime_seconds: status.uptime.as_secs(),
+            queued: status.queued,
+            running: status.running,
+            not_ready: status.ready.err(),
+        }))
+    }
+}

@@ -1,0 +1,77 @@
+//! Client-streamed files: one message that says what they are, then their bytes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use protocol::ErrorCode;
+use tonic::{Code, Status};
+
+use crate::intake::Draft;
+use crate::refusal::Refusal;
+
+/// How long a sender may be silent between two messages.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Waits for the next message of a stream.
+pub(super) async fn next<M>(stream: &mut (impl Stream<Item = Result<M, Status>> + Unpin)) -> Result<Option<M>, Status> {
+    let Ok(message) = tokio::time::timeout(SILENCE, stream.next()).await else {
+        let detail = format!("nothing arrived for {} s; send the rest without such a pause", SILENCE.as_secs());
+        return Err(Refusal::new(ErrorCode::RequestTimeout, detail).into());
+    };
+    match message.transpose() {
+        Err(status) if status.code() == Code::OutOfRange => {
+            Err(Refusal::new(ErrorCode::UploadTooLarge, "a message is too large; send chunks of at most 4 MiB").into())
+        }
+        other => other,
+    }
+}
+
+/// Receives a file's bytes to the end of the stream. `chunk` takes the bytes out of a message, or gives none for a
+/// message that is something else.
+pub(super) async fn receive<M>(
+    stream: &mut (impl Stream<Item = Result<M, Status>> + Unpin),
+    draft: &mut Draft,
+    chunk: impl Fn(M) -> Option<Bytes>,
+) -> Result<(), Status> {
+    while let Some(message) = next(stream).await? {
+        draft.write(&chunk(message).ok_or_else(out_of_order)?).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a stream whose messages come in the wrong order.
+pub(super) fn out_of_order() -> Refusal {
+    let detail = "the first message says what is sent, every later one carries a chunk of the file";
+    Refusal::new(ErrorCode::MalformedRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use futures::stream;
+    use protocol::convert::Refused;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_that_stops_half_way_is_let_go() {
+        let mut stream = stream::iter([Ok(1)]).chain(stream::pending());
+        assert_eq!(next(&mut stream).await.unwrap(), Some(1));
+        let status = next(&mut stream).await.unwrap_err();
+        assert_eq!(Refused::try_from(&status).unwrap().code, ErrorCode::RequestTimeout);
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_is_an_upload_too_large() {
+        let mut stream = stream::iter([Err::<(), _>(Status::out_of_range("decoded message length too large"))]);
+        let status = next(&mut stream).await.unwrap_err();
+        assert_eq!(Refused::try_from(&status).unwrap().code, ErrorCode::UploadTooLarge);
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_stays_what_it_is() {
+        let mut stream = stream::iter([Err::<(), _>(Status::cancelled("gone"))]);
+        assert_eq!(next(&mut stream).await.unwrap_err().code(), Code::Cancelled);
+    }
+}
