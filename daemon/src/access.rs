@@ -1,10 +1,28 @@
 //! Who asks, and what they may do.
+//!
+//! [`Guard`] decides about each request: its host, its origin, its token, its pace. [`tokens`] keeps the file of
+//! token hashes, [`sessions`] the page's cookies, [`links`] signs the results' links in mails, and [`exposure`]
+//! refuses a start that would leave the daemon open to strangers.
 
 use std::fmt;
+use std::str::FromStr;
 
 use protocol::ErrorCode;
 
 use crate::refusal::Refusal;
+
+pub mod exposure;
+pub mod guard;
+pub mod host;
+pub mod links;
+mod private_file;
+pub mod rate;
+pub mod sessions;
+pub mod tokens;
+
+pub use exposure::check_exposure;
+pub use guard::{Guard, Peer};
+pub use links::Signer;
 
 /// What a caller may do; each role may do everything that the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -27,6 +45,24 @@ impl fmt::Display for Role {
         })
     }
 }
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        match text {
+            "view" => Ok(Self::View),
+            "submit" => Ok(Self::Submit),
+            "admin" => Ok(Self::Admin),
+            _ => Err(UnknownRole),
+        }
+    }
+}
+
+/// A word that is no role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of \"view\" \"submit\" \"admin\"")]
+pub struct UnknownRole;
 
 /// Who asks: a token's name where tokens are in force, else the address.
 #[derive(Clone, Debug, PartialEq, Eq)]

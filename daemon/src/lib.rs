@@ -3,5 +3,8 @@
 pub mod access;
 pub mod config;
 pub mod grpc;
+pub mod http;
 pub mod intake;
+mod metrics;
+mod page;
 pub mod refusal;

@@ -77,6 +77,8 @@ words! {
         QueueFull = "queue_full",
         /// The daemon is shutting down.
         Draining = "draining",
+        /// The daemon does not take work now.
+        NotReady = "not_ready",
         /// `data.reserve_bytes` or `data.max_bytes` is reached.
         StorageFull = "storage_full",
         /// The disk failed; the daemon accepts nothing until it is restarted.
@@ -141,9 +143,13 @@ impl ErrorCode {
             E::RangeNotSatisfiable => (416, G::OutOfRange),
             E::NotFinite | E::IdempotencyMismatch => (422, G::FailedPrecondition),
             E::RateLimited | E::MailLimit => (429, G::ResourceExhausted),
-            E::QueueFull | E::Draining | E::StorageFailed | E::DeviceFailed | E::WorkerPanicked | E::Crashed => {
-                (503, G::Unavailable)
-            }
+            E::QueueFull
+            | E::Draining
+            | E::NotReady
+            | E::StorageFailed
+            | E::DeviceFailed
+            | E::WorkerPanicked
+            | E::Crashed => (503, G::Unavailable),
             E::StorageFull => (507, G::ResourceExhausted),
         }
     }

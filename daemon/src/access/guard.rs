@@ -1,0 +1,227 @@
+//! The one decision about each request: whether it is served, and as whose.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, Method, Uri, Version, header};
+use jiff::Timestamp;
+use protocol::{ErrorCode, JobRef};
+
+use super::host::{Authority, HostRule};
+use super::links::{LinkVerdict, Signer};
+use super::rate::{RateLimit, address_key};
+use super::sessions::{self, Sessions};
+use super::tokens::{Keyring, Token, TokensError, fingerprint};
+use super::{Caller, Role, exposure};
+use crate::config::Config;
+use crate::refusal::Refusal;
+
+/// Requests a minute where nothing is configured and strangers can reach the daemon.
+const USUAL_PACE: u32 = 600;
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A network address.
+    Tcp(SocketAddr),
+    /// The Unix socket.
+    Unix,
+}
+
+impl Peer {
+    fn name(self) -> String {
+        match self {
+            Self::Tcp(address) => address_key(address.ip()),
+            Self::Unix => "unix".to_owned(),
+        }
+    }
+}
+
+/// What the decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Knock<'a> {
+    /// Where it comes from.
+    pub peer: Peer,
+    /// The protocol's version.
+    pub version: Version,
+    /// What it asks for.
+    pub method: &'a Method,
+    /// Of what.
+    pub uri: &'a Uri,
+    /// With which words.
+    pub headers: &'a HeaderMap,
+}
+
+/// Decides about requests. It lives as long as the daemon, and so do the sessions in it.
+#[derive(Debug)]
+pub struct Guard {
+    keyring: Option<Keyring>,
+    sessions: Sessions,
+    hosts: HostRule,
+    links: Signer,
+    pace: Option<RateLimit>,
+    /// Whether browsers reach the daemon by https, so that the cookie may demand it.
+    is_secure: bool,
+}
+
+impl Guard {
+    /// Reads the tokens and the rules.
+    ///
+    /// # Errors
+    /// When the tokens file can't be used.
+    pub fn open(config: &Config, links: Signer) -> Result<Self, TokensError> {
+        let keyring = config.auth.tokens_file.as_deref().map(Keyring::open).transpose()?;
+        let public_url = config.server.public_url.as_deref();
+        let usual = if exposure::is_local_only(config) { None } else { Some(USUAL_PACE) };
+        Ok(Self {
+            keyring,
+            sessions: Sessions::default(),
+            hosts: HostRule::new(public_url, &config.server.allowed_hosts),
+            links,
+            pace: config.limits.requests_per_minute.or(usual).map(RateLimit::per_minute),
+            is_secure: public_url.is_some_and(|url| url.starts_with("https://")),
+        })
+    }
+
+    /// Reads the tokens file again; a change is also noticed without being told, within a second.
+    ///
+    /// # Errors
+    /// When it can't be used; the tokens in force stay.
+    pub fn reload(&self) -> Result<(), TokensError> {
+        self.keyring.as_ref().map_or(Ok(()), Keyring::reload)
+    }
+
+    /// Decides about a request. Without a caller it is one of those that are open to everybody.
+    ///
+    /// # Errors
+    /// `foreign_host`, `foreign_origin`, `unauthenticated`, `rate_limited`, `malformed_request`, and `result_gone` for
+    /// an expired link.
+    pub fn admit(&self, knock: &Knock<'_>, now: Instant) -> Result<Option<Caller>, Refusal> {
+        let path = knock.uri.path();
+        let is_health =
+            matches!(path, "/livez" | "/healthz" | "/readyz") || path.starts_with("/grpc.health.v1.Health/");
+        if is_health {
+            return Ok(None);
+        }
+        let host = match knock.peer {
+            Peer::Tcp(_) => self.hosts.check(knock.version, knock.uri, knock.headers)?,
+            // No browser speaks to a Unix socket, and its clients name any host or none.
+            Peer::Unix => knock.uri.authority().and_then(|host| Authority::parse(host.as_str())),
+        };
+        self.hosts.check_origin(knock.method, knock.headers, host.as_ref())?;
+        let caller = self.identify(knock, now);
+        let key = match &caller {
+            Ok(caller) if self.keyring.is_some() => format!("token {}", caller.name),
+            _ => knock.peer.name(),
+        };
+        if let Some(pace) = &self.pace {
+            pace.take(&key, now).map_err(|wait| {
+                Refusal::new(ErrorCode::RateLimited, "too many requests; slow down").retry_after(wait)
+            })?;
+        }
+        match caller {
+            Ok(caller) => Ok(Some(caller)),
+            Err(_) if is_open(path) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Opens a session for a token: the value of `Set-Cookie`, and who signed in. Where no tokens are in force there
+    /// is nothing to sign in to.
+    ///
+    /// # Errors
+    /// `unauthenticated` when the token is not known, `wrong_state` where tokens are not in force.
+    pub fn sign_in(&self, token: &str, now: Instant) -> Result<(String, Caller), Refusal> {
+        let Some(keyring) = &self.keyring else {
+            return Err(Refusal::new(ErrorCode::WrongState, "no tokens are in force here: nobody needs to sign in"));
+        };
+        let Some(token) = keyring.find(&fingerprint(token.trim())) else {
+            return Err(Refusal::new(ErrorCode::Unauthenticated, "no such token"));
+        };
+        let cookie = self
+            .sessions
+            .open(token.sha256, now)
+            .map_err(|error| Refusal::new(ErrorCode::StorageFailed, format!("no session can be opened: {error}")))?;
+        Ok((self.cookie(&cookie, sessions::LIFETIME.as_secs()), caller(token)))
+    }
+
+    /// Ends the session of a request, if it has one, and returns the `Set-Cookie` that makes the browser forget it.
+    pub fn sign_out(&self, headers: &HeaderMap) -> String {
+        session_cookies(headers).for_each(|cookie| self.sessions.close(cookie));
+        self.cookie("", 0)
+    }
+
+    fn cookie(&self, value: &str, seconds: u64) -> String {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", sessions::COOKIE)
+    }
+
+    fn identify(&self, knock: &Knock<'_>, now: Instant) -> Result<Caller, Refusal> {
+        let Some(keyring) = &self.keyring else {
+            return Ok(Caller { name: knock.peer.name(), role: Role::Admin });
+        };
+        let unknown = |detail: &str| Refusal::new(ErrorCode::Unauthenticated, detail);
+        if let Some(value) = knock.headers.get(header::AUTHORIZATION) {
+            let token = value
+                .to_str()
+                .ok()
+                .and_then(bearer)
+                .ok_or_else(|| unknown("the Authorization header is not of the form \"Bearer TOKEN\""))?;
+            return keyring.find(&fingerprint(token)).map(caller).ok_or_else(|| unknown("no such token"));
+        }
+        let session = session_cookies(knock.headers)
+            .find_map(|cookie| self.sessions.token(cookie, now))
+            .and_then(|token| keyring.find(&token));
+        if let Some(token) = session {
+            return Ok(caller(token));
+        }
+        self.follow_link(knock).unwrap_or_else(|| {
+            Err(unknown(
+                "this daemon wants a token: send it as \"Authorization: Bearer TOKEN\", or sign in on its page",
+            ))
+        })
+    }
+
+    /// Judges a signed link: none when the request is not for a result, or carries no signature.
+    fn follow_link(&self, knock: &Knock<'_>) -> Option<Result<Caller, Refusal>> {
+        if !matches!(*knock.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let job = knock.uri.path().strip_prefix("/v1/jobs/")?.strip_suffix("/result")?;
+        let JobRef::Id(job) = job.parse().ok()? else { return None };
+        let query = knock.uri.query()?.as_bytes();
+        let (_, cap) = form_urlencoded::parse(query).find(|(name, _)| name == "cap")?;
+        Some(match self.links.verify(job, &cap, Timestamp::now()) {
+            LinkVerdict::Good => Ok(Caller { name: format!("link {job}"), role: Role::View }),
+            LinkVerdict::Expired => Err(Refusal::new(ErrorCode::ResultGone, "this link has expired with its result")),
+            LinkVerdict::Forged => {
+                Err(Refusal::new(ErrorCode::Unauthenticated, "this link is not a link of this daemon"))
+            }
+        })
+    }
+}
+
+/// The page itself holds no secrets, and signing in must be possible without being signed in.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/index" | "/session" | "/favicon.ico") || path.starts_with("/assets/")
+}
+
+fn caller(token: Token) -> Caller {
+    Caller { name: token.name, role: token.role }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == sessions::COOKIE)
+        .map(|(_, value)| value)
+}

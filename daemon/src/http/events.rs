@@ -1,0 +1,100 @@
+//! Server-sent events: what happens, as it happens.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::response::sse::{Event as Line, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
+use protocol::{Event, JobRef};
+
+use super::extract::JobPath;
+use super::fields::{Fields, invalid};
+use super::refused::Refused;
+use super::server::Server;
+use crate::access::Caller;
+use crate::intake::Watcher;
+use crate::refusal::Refusal;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// How often a silent stream shows that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Streams the events of all jobs, styles, devices and mails.
+///
+/// The first event is a `snapshot`, unless a sequence number is given: then what was missed comes first. The `id` of
+/// each event is its sequence number, its `event` is `snapshot`, `state`, `progress`, `style`, `device`, `mail` or
+/// `end`, its `data` is JSON.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "events",
+    params(
+        ("after" = Option<u64>, Query, description = "Resumes after this event."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Resumes after this event; goes before `after`."),
+    ),
+    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+)]
+pub(super) async fn all(
+    State(server): State<Arc<Server>>,
+    _: Caller,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    Ok(watch(server, None, &headers, &uri).await?)
+}
+
+/// Streams the events of one job; the stream closes after `end`.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/events", tag = "events",
+    params(
+        ("id" = String, Path, description = "The job's UUID, or the last eight digits of it."),
+        ("after" = Option<u64>, Query, description = "Resumes after this event."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Resumes after this event; goes before `after`."),
+    ),
+    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+)]
+pub(super) async fn of_job(
+    State(server): State<Arc<Server>>,
+    _: Caller,
+    JobPath(job): JobPath,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    Ok(watch(server, Some(job), &headers, &uri).await?)
+}
+
+async fn watch(server: Arc<Server>, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Refusal> {
+    let after = Fields::of_query(uri.query(), &["after"])?.number("after")?;
+    let after = last_event_id(headers)?.or(after);
+    let watcher = server.intake.watch(job, after).await?;
+    let lines = lines(watcher).take_until(server.closing.clone().cancelled_owned());
+    let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    // Proxies that gather answers would make events late.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    match value.to_str().unwrap_or("?").trim() {
+        "" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| invalid("Last-Event-ID", "is not a whole number")),
+    }
+}
+
+/// Turns events into lines one at a time: a reader that does not read leaves the watcher's own bounded queue to fill.
+fn lines(watcher: Watcher) -> impl Stream<Item = Result<Line, Infallible>> {
+    futures::stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await?;
+        Some((Ok(line(&event)), watcher))
+    })
+}
+
+fn line(event: &Event) -> Line {
+    let mut tagged = serde_json::to_value(&event.body).expect("events have string keys only");
+    let data = tagged.get_mut("data").map(serde_json::Value::take).unwrap_or_default();
+    Line::default().id(event.sequence.to_string()).event(event.body.name()).data(data.to_string())
+}

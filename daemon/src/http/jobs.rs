@@ -1,0 +1,154 @@
+//! Jobs: listing, looking, steering.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use protocol::job::JobJson;
+use protocol::{ErrorCode, Job, JobKind, JobPage, Priority, StateName, StyleName};
+use serde_json::Value;
+
+use super::extract::{JobPath, JsonObject};
+use super::fields::{Fields, invalid};
+use super::refused::Refused;
+use super::server::Server;
+use crate::access::Caller;
+use crate::intake::JobFilter;
+use crate::refusal::Refusal;
+
+type Answer<T> = Result<Json<T>, Refused>;
+
+/// Lists jobs, newest first.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "jobs",
+    params(
+        ("state" = Option<StateName>, Query, description = "Only in this state."),
+        ("kind" = Option<JobKind>, Query, description = "Only of this kind."),
+        ("style" = Option<StyleName>, Query, description = "Only with this style."),
+        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 1000; 100 where absent."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of jobs.", body = JobPage)),
+)]
+pub(super) async fn list(State(server): State<Arc<Server>>, _: Caller, uri: Uri) -> Answer<JobPage> {
+    let mut fields = Fields::of_query(uri.query(), &["state", "kind", "style", "limit", "after"])?;
+    let filter = JobFilter {
+        state: fields.parse("state")?,
+        kind: fields.parse("kind")?,
+        style: fields.parse("style")?,
+        limit: fields.number("limit")?,
+        after: fields.text("after"),
+    };
+    Ok(Json(server.intake.jobs(filter).await?))
+}
+
+/// Shows a job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "The job's UUID, or the last eight digits of it.")),
+    responses((status = 200, description = "The job.", body = JobJson)),
+)]
+pub(super) async fn show(State(server): State<Arc<Server>>, _: Caller, JobPath(job): JobPath) -> Answer<Job> {
+    Ok(Json(server.intake.job(job).await?))
+}
+
+/// Cancels a job, or forgets it.
+///
+/// Cancelling a finished job changes nothing. With `purge=true` a finished job is forgotten: photo, result and row.
+#[utoipa::path(
+    delete, path = "/v1/jobs/{id}", tag = "jobs",
+    params(
+        ("id" = String, Path, description = "The job's UUID, or the last eight digits of it."),
+        ("purge" = Option<bool>, Query, description = "Forgets a finished job; needs the role `admin`."),
+    ),
+    responses((status = 200, description = "The job as it is now, or as it was last.", body = JobJson)),
+)]
+pub(super) async fn cancel(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    JobPath(job): JobPath,
+    uri: Uri,
+) -> Answer<Job> {
+    let purge = Fields::of_query(uri.query(), &["purge"])?.flag("purge")?;
+    let intake = &server.intake;
+    Ok(Json(if purge { intake.forget(&caller, job).await? } else { intake.cancel(&caller, job).await? }))
+}
+
+/// What `PATCH /v1/jobs/{id}` takes; absent keys stay as they are.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes the document; null and absent differ, so it is read by hand")]
+pub(super) struct JobChange {
+    /// Which jobs go first.
+    priority: Option<Priority>,
+    /// A person's own words; null clears them.
+    note: Option<String>,
+}
+
+/// Changes a job's priority or note.
+#[utoipa::path(
+    patch, path = "/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "The job's UUID, or the last eight digits of it.")),
+    request_body(content = JobChange),
+    responses((status = 200, description = "The job.", body = JobJson)),
+)]
+pub(super) async fn change(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    JobPath(job): JobPath,
+    JsonObject(object): JsonObject,
+) -> Answer<Job> {
+    let (mut priority, mut note) = (None, None);
+    for (key, value) in object {
+        match (key.as_str(), value) {
+            ("priority", Value::String(word)) => {
+                let word =
+                    word.parse::<Priority>().map_err(|error| invalid("priority", &format!("is wrong: {error}")))?;
+                priority = Some(word);
+            }
+            ("note", Value::String(text)) => note = Some(Some(text)),
+            ("note", Value::Null) => note = Some(None),
+            ("priority" | "note", _) => return Err(invalid(&key, "must be a text").into()),
+            _ => return Err(invalid(&key, "is not a known field; known are priority, note").into()),
+        }
+    }
+    let mut changed = None;
+    if let Some(priority) = priority {
+        changed = Some(server.intake.set_priority(&caller, job, priority).await?);
+    }
+    if let Some(note) = note {
+        changed = Some(server.intake.set_note(&caller, job, note).await?);
+    }
+    let nothing = || Refusal::new(ErrorCode::MissingField, "nothing to change: give \"priority\" or \"note\"");
+    Ok(Json(changed.ok_or_else(nothing)?))
+}
+
+/// Holds a queued or running job back.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/pause", tag = "jobs",
+    params(("id" = String, Path, description = "The job's UUID, or the last eight digits of it.")),
+    responses((status = 200, description = "The job.", body = JobJson)),
+)]
+pub(super) async fn pause(State(server): State<Arc<Server>>, caller: Caller, JobPath(job): JobPath) -> Answer<Job> {
+    Ok(Json(server.intake.pause(&caller, job).await?))
+}
+
+/// Puts a paused job back into the queue.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/resume", tag = "jobs",
+    params(("id" = String, Path, description = "The job's UUID, or the last eight digits of it.")),
+    responses((status = 200, description = "The job.", body = JobJson)),
+)]
+pub(super) async fn resume(State(server): State<Arc<Server>>, caller: Caller, JobPath(job): JobPath) -> Answer<Job> {
+    Ok(Json(server.intake.resume(&caller, job).await?))
+}
+
+/// Puts a failed or cancelled job back into the queue.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/retry", tag = "jobs",
+    params(("id" = String, Path, description = "The job's UUID, or the last eight digits of it.")),
+    responses((status = 200, description = "The job.", body = JobJson)),
+)]
+pub(super) async fn retry(State(server): State<Arc<Server>>, caller: Caller, JobPath(job): JobPath) -> Answer<Job> {
+    Ok(Json(server.intake.retry(&caller, job).await?))
+}

@@ -1,0 +1,97 @@
+//! Where connections come from.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::config::Server;
+
+/// The open doors.
+#[derive(Debug)]
+pub struct Listeners {
+    pub(super) tcp: TcpListener,
+    pub(super) unix: Option<UnixDoor>,
+}
+
+/// A Unix socket; its file goes with it.
+#[derive(Debug)]
+pub(super) struct UnixDoor {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for UnixDoor {
+    fn drop(&mut self) {
+        // Somebody may have removed it before; nothing is lost either way.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Listeners {
+    /// Opens the TCP address and the Unix socket of the configuration.
+    ///
+    /// # Errors
+    /// When one of them is in use or can't be had; the error names it.
+    pub async fn bind(server: &Server) -> io::Result<Self> {
+        let named = |door: String| move |error: io::Error| io::Error::new(error.kind(), format!("{door}: {error}"));
+        let tcp =
+            TcpListener::bind(server.listen).await.map_err(named(format!("server.listen = \"{}\"", server.listen)))?;
+        let unix = match &server.unix_socket {
+            Some(path) => {
+                Some(bind_unix(path).await.map_err(named(format!("server.unix_socket = \"{}\"", path.display())))?)
+            }
+            None => None,
+        };
+        Ok(Self { tcp, unix })
+    }
+
+    /// Returns the TCP address that was got, which matters where port 0 was asked for.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// Binds beside the path and renames into it, so that the socket never exists with a wider mode than 0600. A socket
+/// that a dead daemon left behind is replaced; a living one's is not.
+async fn bind_unix(path: &Path) -> io::Result<UnixDoor> {
+    if let Ok(old) = std::fs::symlink_metadata(path) {
+        if !old.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name"));
+        }
+        if tokio::net::UnixStream::connect(path).await.is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon listens there"));
+        }
+    }
+    let staged = path.with_extension(format!("{}.new", std::process::id()));
+    let listener = UnixListener::bind(&staged)?;
+    std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&staged, path)?;
+    Ok(UnixDoor { listener, path: path.to_path_buf() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("atelier.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let door = bind_unix(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(door);
+        assert!(!path.exists());
+        std::fs::write(&path, "mine").unwrap();
+        assert_eq!(bind_unix(&path).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    }
+}

@@ -1,0 +1,185 @@
+//! A photo and its fields on their way from the network to the disk, as a form or as a bare picture.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, BodyDataStream};
+use axum::http::header;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use multer::{Field, Multipart};
+use protocol::ErrorCode;
+
+use super::body::read_refusal;
+use super::fields::{Fields, invalid, missing};
+use super::prefer::media_type;
+use crate::intake::{Draft, Ticket};
+use crate::refusal::Refusal;
+
+/// The longest text field of a form.
+const TEXT_BYTES: usize = 16 * 1024;
+
+/// What a form may hold beside its fields' content before the reader loses patience: the head of a part.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// The form's file, which the query of a bare picture lacks.
+const PHOTO: &str = "image";
+
+/// How a photo is sent.
+pub(super) enum Manner {
+    /// `multipart/form-data` with this boundary; the fields are parts.
+    Form(String),
+    /// The picture itself; the fields are in the query.
+    Bare(Fields),
+}
+
+impl Manner {
+    /// Reads off the head of a request how it sends its photo, and everything that can be wrong before the body.
+    /// The known fields include the photo's own.
+    ///
+    /// # Errors
+    /// `unsupported_media_type`, `malformed_request`, `invalid_field`.
+    pub(super) fn of(parts: &Parts, known: &'static [&'static str]) -> Result<Self, Refusal> {
+        match media_type(&parts.headers).as_str() {
+            "multipart/form-data" => {
+                Fields::of_query(parts.uri.query(), &[])?;
+                let full = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                let boundary = full.and_then(|kind| multer::parse_boundary(kind).ok());
+                let boundary = boundary.filter(|boundary| (1..=70).contains(&boundary.len()));
+                boundary.map(Self::Form).ok_or_else(|| {
+                    let detail = "the Content-Type names no boundary of 1 to 70 characters";
+                    Refusal::new(ErrorCode::MalformedRequest, detail)
+                })
+            }
+            kind if kind.is_empty() || kind == "application/octet-stream" || kind.starts_with("image/") => {
+                Fields::of_query(parts.uri.query(), known).and_then(|mut fields| match fields.text(PHOTO) {
+                    None => Ok(Self::Bare(fields)),
+                    Some(_) => Err(invalid(PHOTO, "is the body, not a part of the query")),
+                })
+            }
+            other => Err(Refusal::new(
+                ErrorCode::UnsupportedMediaType,
+                format!("send multipart/form-data, or the picture itself as image/*; not {}", other.escape_debug()),
+            )),
+        }
+    }
+
+    /// Receives the photo and the fields.
+    ///
+    /// # Errors
+    /// `missing_field`, `invalid_field`, `malformed_request`, `request_timeout`, and what the disk refuses.
+    pub(super) async fn receive(
+        self,
+        body: Body,
+        ticket: &Ticket,
+        known: &'static [&'static str],
+    ) -> Result<(Fields, Draft), Refusal> {
+        match self {
+            Self::Bare(fields) => {
+                let mut photo = ticket.draft().await?;
+                save(body, &mut photo).await?;
+                Ok((fields, photo))
+            }
+            Self::Form(boundary) => read_form(body, boundary, ticket, known).await,
+        }
+    }
+}
+
+/// Writes a whole body to a draft.
+///
+/// # Errors
+/// What the network or the disk refuses.
+pub(super) async fn save(body: Body, draft: &mut Draft) -> Result<(), Refusal> {
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        draft.write(&chunk.map_err(|error| broken(&error))?).await?;
+    }
+    Ok(())
+}
+
+async fn read_form(
+    body: Body,
+    boundary: String,
+    ticket: &Ticket,
+    known: &'static [&'static str],
+) -> Result<(Fields, Draft), Refusal> {
+    let progress = Arc::new(AtomicUsize::new(0));
+    let mut form = Multipart::new(Sips::new(body, Arc::clone(&progress)), boundary);
+    let mut fields = Fields::expecting(known);
+    let mut photo = None;
+    while let Some(mut part) = form.next_field().await.map_err(|error| broken(&error))? {
+        progress.store(0, Ordering::Relaxed);
+        let name = fields.expect(part.name().unwrap_or_default())?;
+        if name != PHOTO {
+            let text = read_text(name, &mut part, &progress).await?;
+            fields.add(name, text)?;
+            continue;
+        }
+        if photo.is_some() {
+            return Err(invalid(PHOTO, "is given twice"));
+        }
+        let mut draft = ticket.draft().await?;
+        while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+            progress.store(0, Ordering::Relaxed);
+            draft.write(&chunk).await?;
+        }
+        photo = Some(draft);
+    }
+    let photo = photo.ok_or_else(|| missing(PHOTO, "send the photo as the form's file \"image\""))?;
+    Ok((fields, photo))
+}
+
+async fn read_text(name: &str, part: &mut Field<'_>, progress: &AtomicUsize) -> Result<String, Refusal> {
+    let mut text = Vec::new();
+    while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+        progress.store(0, Ordering::Relaxed);
+        if text.len() + chunk.len() > TEXT_BYTES {
+            return Err(invalid(name, &format!("is longer than {TEXT_BYTES} bytes")));
+        }
+        text.extend_from_slice(&chunk);
+    }
+    String::from_utf8(text).map_err(|_| invalid(name, "is not UTF-8 text"))
+}
+
+/// Tells a body that could not be read from a form that is none.
+fn broken(error: &(dyn std::error::Error + 'static)) -> Refusal {
+    read_refusal(error)
+        .unwrap_or_else(|| Refusal::new(ErrorCode::MalformedRequest, format!("the form can't be read: {error}")))
+}
+
+/// A body given to the form's reader one chunk at a time. The reader gathers whatever it can get until it has found
+/// the head of a part, without a limit of its own; this one ends it.
+struct Sips {
+    body: BodyDataStream,
+    unused: Arc<AtomicUsize>,
+    rests: bool,
+}
+
+impl Sips {
+    fn new(body: Body, unused: Arc<AtomicUsize>) -> Self {
+        Self { body: body.into_data_stream(), unused, rests: false }
+    }
+}
+
+impl Stream for Sips {
+    type Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rests) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.unused.load(Ordering::Relaxed) > HEAD_BYTES {
+            return Poll::Ready(Some(Err("the head of a part is too long".into())));
+        }
+        let next = self.body.poll_next_unpin(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &next {
+            self.unused.fetch_add(chunk.len(), Ordering::Relaxed);
+            self.rests = true;
+        }
+        next.map(|chunk| chunk.map(|chunk| chunk.map_err(Into::into)))
+    }
+}

@@ -1,0 +1,56 @@
+//! The page: one HTML, one CSS and one JS file, in the binary.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// Nothing from elsewhere, no inline script; pictures may also be those that the page itself has in hand.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "src/page/"]
+struct Files;
+
+/// Sends the page itself.
+pub(crate) async fn index(headers: HeaderMap) -> Response {
+    send("index.html", &headers)
+}
+
+/// Sends a file that the page loads.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    send(&name, &headers)
+}
+
+fn send(name: &str, wanted: &HeaderMap) -> Response {
+    let Some(file) = Files::get(name) else { return StatusCode::NOT_FOUND.into_response() };
+    let etag = etag(&file);
+    let is_known = wanted.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
+    let mut response =
+        if is_known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Asked for anew each time, answered with 304 until the daemon itself is a new one.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::ETAG, etag);
+    response
+}
+
+fn etag(file: &EmbeddedFile) -> HeaderValue {
+    let digest = file.metadata.sha256_hash().iter().fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+    HeaderValue::from_str(&format!("\"{digest}\"")).expect("hexadecimal digits are a header's text")
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        _ => "application/octet-stream",
+    }
+}
