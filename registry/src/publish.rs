@@ -1,0 +1,216 @@
+//! Writing into the folder of styles so that no crash, and no reader, ever meets half a style.
+//!
+//! A new version is staged under a dot name, which scans pass over, made safe on the disk, and exchanged with what has
+//! the name: one step of the file system. A style that is removed takes a dot name in one step, then is deleted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use models::package::{Package, PackageLimits};
+use protocol::StyleName;
+
+use crate::error::RegistryError;
+use crate::listing::FILE_ENDING;
+use crate::verdict;
+
+/// Held while the folder is written to, also against other processes.
+const LOCK: &str = ".lock";
+/// Where a new version is put together, and where the old one ends up.
+const STAGING: &str = ".staging";
+/// Where a removed style waits for its deletion.
+const REMOVED: &str = ".removed";
+/// Begins the name under which an old version steps aside where a file system can't exchange two names.
+const REPLACED: &str = ".replaced-";
+
+/// The one that writes into the folder; one write at a time.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    folder: PathBuf,
+    turn: Mutex<()>,
+}
+
+/// The right to write, given back when dropped.
+struct Turn<'a> {
+    _here: MutexGuard<'a, ()>,
+    _everywhere: File,
+}
+
+impl Writer {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), turn: Mutex::new(()) }
+    }
+
+    /// Puts right what a crash has left behind, unless another process is writing.
+    pub(crate) fn clear_leftovers(&self) {
+        let cleared = self.lock_file().and_then(|file| match file.try_lock() {
+            Ok(()) => self.clear(),
+            Err(_) => Ok(()),
+        });
+        if let Err(error) = cleared {
+            tracing::warn!(folder = %self.folder.display(), %error, "folder of styles can't be written to");
+        }
+    }
+
+    /// Puts a package in the place of a style.
+    pub(crate) fn publish(
+        &self,
+        name: &StyleName,
+        package: &Package,
+        limits: &PackageLimits,
+    ) -> Result<(), RegistryError> {
+        fs::create_dir_all(&self.folder).map_err(RegistryError::storage(&self.folder))?;
+        let _turn = self.turn().map_err(RegistryError::storage(&self.folder))?;
+        let staging = self.folder.join(STAGING);
+        let staged = write_safely(package, &staging).map_err(RegistryError::storage(&staging)).and_then(|()| {
+            // Read back as a scan will: what it would refuse must not take the place of a good version.
+            Package::read_folder(&staging, limits)
+                .map_err(|error| RegistryError::Refused { name: name.clone(), problem: verdict::describe(&error) })
+        });
+        let target = self.folder.join(name.as_str());
+        let moved = staged.and_then(|_| {
+            put(&staging, &target).and_then(|()| sync(&self.folder)).map_err(RegistryError::storage(&target))
+        });
+        if moved.is_ok() {
+            // A lone file of the name would come to light again when the folder is removed.
+            log_failure(delete(&self.lone_file(name)));
+        }
+        log_failure(delete(&staging));
+        moved
+    }
+
+    /// Removes a style's folder and file.
+    pub(crate) fn remove(&self, name: &StyleName) -> Result<(), RegistryError> {
+        let storage = RegistryError::storage;
+        if is_absent(&self.folder) {
+            return Err(RegistryError::NotFound { name: name.clone() });
+        }
+        let _turn = self.turn().map_err(storage(&self.folder))?;
+        let removed = self.folder.join(REMOVED);
+        let mut is_found = false;
+        // The folder last: it is what counts, so a crash in between has removed nothing that can be seen.
+        for path in [self.lone_file(name), self.folder.join(name.as_str())] {
+            delete(&removed).map_err(storage(&removed))?;
+            match fs::rename(&path, &removed) {
+                Ok(()) => is_found = true,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(storage(&path)(error)),
+            }
+        }
+        if !is_found {
+            return Err(RegistryError::NotFound { name: name.clone() });
+        }
+        sync(&self.folder).map_err(storage(&self.folder))?;
+        log_failure(delete(&removed));
+        Ok(())
+    }
+
+    fn lone_file(&self, name: &StyleName) -> PathBuf {
+        self.folder.join(format!("{name}{FILE_ENDING}"))
+    }
+
+    fn turn(&self) -> io::Result<Turn<'_>> {
+        let here = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.lock_file()?;
+        match file.lock() {
+            // Some network folders have no locks; then this process alone takes turns.
+            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+            _ => self.clear()?,
+        }
+        Ok(Turn { _here: here, _everywhere: file })
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.folder.join(LOCK))
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        delete(&self.folder.join(STAGING))?;
+        delete(&self.folder.join(REMOVED))?;
+        for item in fs::read_dir(&self.folder)? {
+            let item = item?;
+            let file_name = item.file_name();
+            let Some(name) = file_name.to_str().and_then(|name| name.strip_prefix(REPLACED)) else { continue };
+            let target = self.folder.join(name);
+            if name.parse::<StyleName>().is_ok() && is_absent(&target) {
+                fs::rename(item.path(), target)?;
+                sync(&self.folder)?;
+            } else {
+                delete(&item.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a package into a new folder and makes it safe on the disk.
+fn write_safely(package: &Package, folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)?;
+    package.write_folder(folder)?;
+    for file in fs::read_dir(folder)? {
+        sync(&file?.path())?;
+    }
+    sync(folder)
+}
+
+/// Makes a file's contents, or a folder's names, safe on the disk.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Deletes whatever has this path, if anything has; links are not followed.
+pub(crate) fn delete(path: &Path) -> io::Result<()> {
+    let deleted = match fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    deleted.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+fn log_failure(cleaned: io::Result<()>) {
+    if let Err(error) = cleaned {
+        tracing::warn!(%error, "a leftover in the folder of styles can't be deleted");
+    }
+}
+
+/// Gives the staged folder the style's name; what had the name is then at the staged folder's, or gone.
+fn put(staged: &Path, target: &Path) -> io::Result<()> {
+    match exchange(staged, target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => fs::rename(staged, target),
+        Err(error) if is_unknown_to_file_system(&error) => put_in_two_steps(staged, target),
+        done => done,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exchange(_a: &Path, _b: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+fn is_unknown_to_file_system(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported)
+}
+
+/// The same for file systems that can't exchange; [`Writer::clear`] mends a crash between the steps.
+fn put_in_two_steps(staged: &Path, target: &Path) -> io::Result<()> {
+    let name = target.file_name().unwrap_or_default();
+    let aside = target.with_file_name(format!("{REPLACED}{}", name.display()));
+    match fs::rename(target, &aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => fs::rename(staged, target)?,
+    }
+    log_failure(delete(&aside));
+    Ok(())
+}
