@@ -1,11 +1,28 @@
 //! The configuration: every key of the TOML file, typed, with its default.
+//!
+//! A value comes from the file, then from the environment, then from a flag; the last one counts. [`keys`] holds the
+//! one table of keys, and everything else follows from it: names of environment variables, what an unknown key is
+//! told, what a reload can change.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod draft;
+mod keys;
+mod load;
+pub mod machine;
+mod reload;
+mod units;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{ConfigError, Origin, Sources};
+
 /// Everything that can be configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where the daemon listens and under which names.
     pub server: Server,
@@ -28,7 +45,7 @@ pub struct Config {
 }
 
 /// `[server]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     /// TCP address of page, API and gRPC.
     pub listen: SocketAddr,
@@ -41,7 +58,7 @@ pub struct Server {
 }
 
 /// `[auth]`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Auth {
     /// Hashes of the tokens, with names and roles; without it only loopback is served.
     pub tokens_file: Option<PathBuf>,
@@ -50,7 +67,7 @@ pub struct Auth {
 }
 
 /// `[data]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// The spool, the index and the outbox.
     pub dir: PathBuf,
@@ -65,14 +82,14 @@ pub struct Data {
 }
 
 /// `[models]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Models {
     /// One folder a style.
     pub dir: PathBuf,
 }
 
 /// `[limits]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Largest request body.
     pub upload_bytes: u64,
@@ -87,7 +104,7 @@ pub struct Limits {
 }
 
 /// `[mail]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Mail {
     /// How mail leaves.
     pub transport: Transport,
@@ -104,7 +121,7 @@ pub struct Mail {
 }
 
 /// How mail leaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Transport {
     /// It does not: addresses are refused.
     Off,
@@ -117,7 +134,7 @@ pub enum Transport {
 }
 
 /// `[mail.smtp]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Smtp {
     /// The server's name.
     pub host: String,
@@ -134,19 +151,18 @@ pub struct Smtp {
 }
 
 /// How an SMTP connection is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SmtpSecurity {
     /// TLS from the first byte, port 465.
     Tls,
-    /// Plain, then upgraded, or not at all; port 587.
+    /// Plain, then upgraded before anything is said, else nothing is sent; port 587.
     Starttls,
-    /// Never protected, port 25.
+    /// Never protected; port 25.
     None,
 }
 
 /// A text that is never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Secret(pub String);
 
 impl std::fmt::Debug for Secret {
@@ -155,11 +171,65 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+impl SmtpSecurity {
+    /// Returns the port where servers of this kind listen.
+    #[must_use]
+    pub const fn usual_port(self) -> u16 {
+        match self {
+            Self::Tls => 465,
+            Self::Starttls => 587,
+            Self::None => 25,
+        }
+    }
+}
+
 /// `[log]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     /// `text` or `json`.
     pub json: bool,
     /// A `tracing` filter such as `info` or `daemon=debug`.
     pub level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        const MIB: u64 = 1 << 20;
+        Self {
+            server: Server {
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7878)),
+                unix_socket: None,
+                public_url: None,
+                allowed_hosts: Vec::new(),
+            },
+            auth: Auth::default(),
+            data: Data {
+                dir: PathBuf::from("atelier-data"),
+                keep_results: Duration::from_secs(30 * DAY),
+                keep_jobs: Duration::from_secs(365 * DAY),
+                max_bytes: None,
+                reserve_bytes: 256 * MIB,
+            },
+            models: Models { dir: PathBuf::from("atelier-data/styles") },
+            devices: vec!["auto".to_owned()],
+            max_waiting: 10_000,
+            limits: Limits {
+                upload_bytes: 32 * MIB,
+                pixels: 40_000_000,
+                memory_bytes: machine::memory_bytes() / 100 * 75,
+                connections: 1024,
+                requests_per_minute: None,
+            },
+            mail: Mail {
+                transport: Transport::Outbox,
+                from: None,
+                allow: Vec::new(),
+                per_recipient_per_hour: 20,
+                attach_limit: 10 * MIB,
+                give_up_after: Duration::from_secs(5 * DAY),
+            },
+            log: Log { json: false, level: "info".to_owned() },
+        }
+    }
 }

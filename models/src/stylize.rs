@@ -13,7 +13,6 @@ use crate::transform::{Transform, TransformError};
 
 /// A style, ready to paint.
 pub struct Stylizer {
-    network: Network,
     transform: Transform,
 }
 
@@ -64,21 +63,8 @@ impl Stylizer {
     /// # Errors
     /// `Device`: it has no room for the weights.
     pub fn load(package: &Package) -> Result<Self, StylizeError> {
-        let network = package.network().clone();
-        let transform = Transform::new(&network, &package.weights, &Device::Cpu)?;
-        Ok(Self { network, transform })
-    }
-
-    /// Returns how many bytes painting a photo of this size takes at its peak, photo, painting and weights included.
-    ///
-    /// An estimate from above, a few per cent beyond what was measured.
-    #[must_use]
-    pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
-        let (width, height) = (width as usize, height as usize);
-        // Eight-bit photo and painting, and the floats of both on their way in and out.
-        let pictures = (width * height) as u64 * (6 + 24);
-        let weights = self.network.parameter_count() as u64 * 4;
-        (peak_values(&self.network, width, height) * 4 + pictures + weights) * 21 / 20
+        let transform = Transform::new(package.network(), &package.weights, &Device::Cpu)?;
+        Ok(Self { transform })
     }
 
     /// Paints a photo.
@@ -102,6 +88,19 @@ impl Stylizer {
             Ok(Outcome::Painted(to_picture(&painting, photo)?))
         })
     }
+}
+
+/// Returns how many bytes painting a photo of this size takes at its peak, photo, painting and weights included.
+///
+/// An estimate from above, a few per cent beyond what was measured.
+#[must_use]
+pub fn memory_bytes(package: &Package, width: u32, height: u32) -> u64 {
+    let network = package.network();
+    let (width, height) = (width as usize, height as usize);
+    // Eight-bit photo and painting, and the floats of both on their way in and out.
+    let pictures = (width * height) as u64 * (6 + 24);
+    let weights = network.parameter_count() as u64 * 4;
+    (peak_values(network, width, height) * 4 + pictures + weights) * 21 / 20
 }
 
 /// Returns `(1, 3, h, w)` in 0..1.

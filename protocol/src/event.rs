@@ -27,7 +27,7 @@ impl Event {
     pub fn job(&self) -> Option<JobId> {
         match &self.body {
             EventBody::State(job) => Some(job.id),
-            EventBody::Progress { job, .. } | EventBody::End { job } => Some(*job),
+            EventBody::Progress { job, .. } | EventBody::Forgotten { job } | EventBody::End { job } => Some(*job),
             EventBody::Mail(mail) => Some(mail.job),
             EventBody::Snapshot(_) | EventBody::Style { .. } | EventBody::Device(_) => None,
         }
@@ -40,7 +40,7 @@ impl Event {
 pub enum EventBody {
     /// Everything a new watcher needs to begin with.
     Snapshot(Snapshot),
-    /// A job was accepted, changed its state, priority or note, or was forgotten.
+    /// A job was accepted, changed its state, priority or note.
     State(Box<Job>),
     /// A running job came further.
     Progress {
@@ -64,6 +64,11 @@ pub enum EventBody {
     Device(Device),
     /// A mail was tried or given up.
     Mail(Mail),
+    /// A job was forgotten: by a person or after its retention.
+    Forgotten {
+        /// The job.
+        job: JobId,
+    },
     /// A job is finished; its stream closes after this.
     End {
         /// The job.
@@ -82,6 +87,7 @@ impl EventBody {
             Self::Style { .. } => "style",
             Self::Device(_) => "device",
             Self::Mail(_) => "mail",
+            Self::Forgotten { .. } => "forgotten",
             Self::End { .. } => "end",
         }
     }

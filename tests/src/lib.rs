@@ -1,1 +1,10 @@
-//! placeholder
+//! What whole-daemon tests share: a daemon in a temporary folder, and a device that does as it is told.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::missing_panics_doc, reason = "everything here panics when a test fails")]
+
+mod house;
+mod puppet;
+
+pub use house::{House, admin, order, picture};
+pub use puppet::{Act, Puppet, puppet};

@@ -46,8 +46,8 @@ impl wire::atelier_server::Atelier for Service {
         let Some(stylize_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
         let key = order.idempotency_key.take();
         let order = StylizeOrder::try_from(order)?;
-        let ticket = self.intake.open(&caller, "/v1/stylize", key).await?;
-        let mut photo = ticket.draft().await?;
+        let ticket = self.intake.open(&caller, "stylize", key)?;
+        let mut photo = ticket.draft()?;
         upload::receive(&mut parts, &mut photo, |message| match message.part {
             Some(stylize_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
@@ -73,7 +73,7 @@ impl wire::atelier_server::Atelier for Service {
         viewer(&request)?;
         let wire::WatchEventsRequest { job, after } = request.into_inner();
         let job = job.map(|id| orders::job(&id)).transpose()?;
-        let watcher = self.intake.watch(job, after).await?;
+        let watcher = self.intake.watch(job, after)?;
         let events = stream::unfold(watcher, |mut watcher| async move {
             let event = watcher.next().await?;
             Some((Ok(Arc::unwrap_or_clone(event).into()), watcher))
@@ -148,7 +148,7 @@ impl wire::atelier_server::Atelier for Service {
         let mut parts = request.into_inner();
         let first = upload::next(&mut parts).await?.and_then(|message| message.part);
         let Some(import_style_request::Part::Name(name)) = first else { return Err(upload::out_of_order().into()) };
-        let mut package = self.intake.package_draft(&caller).await?;
+        let mut package = self.intake.package_draft(&caller)?;
         let name = orders::new_style(&name)?;
         upload::receive(&mut parts, &mut package, |message| match message.part {
             Some(import_style_request::Part::Chunk(bytes)) => Some(bytes),

@@ -35,7 +35,7 @@ pub(super) async fn receive<M>(
     chunk: impl Fn(M) -> Option<Bytes>,
 ) -> Result<(), Status> {
     while let Some(message) = next(stream).await? {
-        draft.write(&chunk(message).ok_or_else(out_of_order)?).await?;
+        draft.write(&chunk(message).ok_or_else(out_of_order)?)?;
     }
     Ok(())
 }

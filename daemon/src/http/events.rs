@@ -69,7 +69,7 @@ pub(super) async fn of_job(
 async fn watch(server: Arc<Server>, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Refusal> {
     let after = Fields::of_query(uri.query(), &["after"])?.number("after")?;
     let after = last_event_id(headers)?.or(after);
-    let watcher = server.intake.watch(job, after).await?;
+    let watcher = server.intake.watch(job, after)?;
     let lines = lines(watcher).take_until(server.closing.clone().cancelled_owned());
     let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     // Proxies that gather answers would make events late.

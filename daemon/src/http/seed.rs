@@ -106,7 +106,7 @@ pub(super) async fn transform(
 ) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     let key = prefer::idempotency_key(&parts.headers)?;
-    let ticket = server.intake.open(&caller, "transform", key).await?;
+    let ticket = server.intake.open(&caller, "transform", key)?;
     let busy = || {
         Refusal::new(
             ErrorCode::QueueFull,
@@ -121,7 +121,7 @@ pub(super) async fn transform(
     let transform: Transform<'_> = serde_json::from_slice(&bytes)
         .map_err(|error| Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}")))?;
     let order = order(&transform)?;
-    let mut photo = ticket.draft().await?;
+    let mut photo = ticket.draft()?;
     decode(&transform.image, &mut photo).await?;
     drop(bytes);
     drop(place);
@@ -178,7 +178,7 @@ async fn decode(text: &str, photo: &mut Draft) -> Result<(), Refused> {
         if digits.peek().is_some() && piece.contains(&b'=') {
             return Err(bad());
         }
-        photo.write(&BASE64.decode(piece).map_err(|_| bad())?).await?;
+        photo.write(&BASE64.decode(piece).map_err(|_| bad())?)?;
     }
     Ok(())
 }

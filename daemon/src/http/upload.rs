@@ -79,7 +79,7 @@ impl Manner {
     ) -> Result<(Fields, Draft), Refusal> {
         match self {
             Self::Bare(fields) => {
-                let mut photo = ticket.draft().await?;
+                let mut photo = ticket.draft()?;
                 save(body, &mut photo).await?;
                 Ok((fields, photo))
             }
@@ -95,7 +95,7 @@ impl Manner {
 pub(super) async fn save(body: Body, draft: &mut Draft) -> Result<(), Refusal> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        draft.write(&chunk.map_err(|error| broken(&error))?).await?;
+        draft.write(&chunk.map_err(|error| broken(&error))?)?;
     }
     Ok(())
 }
@@ -121,10 +121,10 @@ async fn read_form(
         if photo.is_some() {
             return Err(invalid(PHOTO, "is given twice"));
         }
-        let mut draft = ticket.draft().await?;
+        let mut draft = ticket.draft()?;
         while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
             progress.store(0, Ordering::Relaxed);
-            draft.write(&chunk).await?;
+            draft.write(&chunk)?;
         }
         photo = Some(draft);
     }

@@ -87,7 +87,7 @@ fn weights_that_overflow_are_an_error_and_not_a_black_picture() {
 
 #[test]
 fn memory_grows_with_the_picture() {
-    let stylizer = Stylizer::load(&small_package()).unwrap();
-    let (small, large) = (stylizer.memory_bytes(100, 100), stylizer.memory_bytes(1000, 1000));
+    let package = small_package();
+    let (small, large) = (memory_bytes(&package, 100, 100), memory_bytes(&package, 1000, 1000));
     assert!(large > 80 * small && large < 120 * small, "{small} {large}");
 }

@@ -39,6 +39,7 @@ impl From<EventBody> for Body {
             }
             EventBody::Device(device) => Self::Device(device.into()),
             EventBody::Mail(mail) => Self::Mail(mail.into()),
+            EventBody::Forgotten { job } => Self::Forgotten(wire::ForgottenEvent { job: job.to_string() }),
             EventBody::End { job } => Self::End(wire::EndEvent { job: job.to_string() }),
         }
     }
@@ -62,6 +63,7 @@ impl TryFrom<Body> for EventBody {
             }
             Body::Device(device) => Self::Device(device.try_into()?),
             Body::Mail(mail) => Self::Mail(mail.try_into()?),
+            Body::Forgotten(wire::ForgottenEvent { job }) => Self::Forgotten { job: parse("job", &job)? },
             Body::End(wire::EndEvent { job }) => Self::End { job: parse("job", &job)? },
         })
     }

@@ -1,0 +1,136 @@
+//! A configuration while its keys come in, and what must hold between them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use axum::http::Uri;
+
+use super::load::{ConfigError, Origin};
+use super::{Config, Secret, Smtp, SmtpSecurity, Transport};
+
+/// What has been read so far.
+pub(super) struct Draft {
+    pub(super) config: Config,
+    pub(super) models_dir: Option<PathBuf>,
+    pub(super) transport: TransportName,
+    pub(super) smtp: SmtpDraft,
+    /// Where each key was set.
+    pub(super) origins: BTreeMap<&'static str, Origin>,
+}
+
+/// `mail.transport`
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum TransportName {
+    Off,
+    Outbox,
+    Sendmail,
+    Smtp,
+}
+
+/// `mail.smtp` as it is written.
+pub(super) struct SmtpDraft {
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) security: SmtpSecurity,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password: Option<Secret>,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            models_dir: None,
+            transport: TransportName::Outbox,
+            smtp: SmtpDraft {
+                host: None,
+                port: None,
+                security: SmtpSecurity::Tls,
+                username: None,
+                password_file: None,
+                password: None,
+                ca_file: None,
+            },
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// Fills in the defaults that depend on other keys and checks what must hold between keys.
+    pub(super) fn finish(mut self) -> Result<Config, ConfigError> {
+        self.config.models.dir = self.models_dir.take().unwrap_or_else(|| self.config.data.dir.join("styles"));
+        self.config.mail.transport = match self.transport {
+            TransportName::Off => Transport::Off,
+            TransportName::Outbox => Transport::Outbox,
+            TransportName::Sendmail => Transport::Sendmail,
+            TransportName::Smtp => Transport::Smtp(self.smtp()?),
+        };
+        if self.config.mail.from.is_none() && matches!(self.transport, TransportName::Smtp | TransportName::Sendmail) {
+            return Err(self.wrong("mail.transport", "also needs mail.from, the sender's address"));
+        }
+        Ok(self.config)
+    }
+
+    fn smtp(&self) -> Result<Smtp, ConfigError> {
+        let draft = &self.smtp;
+        let Some(host) = draft.host.clone() else {
+            return Err(self.wrong("mail.transport", "\"smtp\" also needs mail.smtp.host"));
+        };
+        let from_file = draft.password_file.as_ref().map(|path| {
+            let text = fs::read_to_string(path)
+                .map_err(|error| self.wrong("mail.smtp.password_file", format!("{}: {error}", path.display())))?;
+            match text.trim_end_matches(['\r', '\n']) {
+                "" => Err(self.wrong("mail.smtp.password_file", format!("{} is empty", path.display()))),
+                password => Ok(Secret(password.to_owned())),
+            }
+        });
+        let password = match &draft.password {
+            Some(password) => Some(password.clone()),
+            None => from_file.transpose()?,
+        };
+        match (&draft.username, &password) {
+            (Some(_), None) => {
+                return Err(self.wrong("mail.smtp.username", "also needs mail.smtp.password_file"));
+            }
+            (None, Some(_)) => {
+                let key = if draft.password.is_some() { super::keys::PASSWORD } else { "mail.smtp.password_file" };
+                return Err(self.wrong(key, "also needs mail.smtp.username"));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        if let Some(path) = &draft.ca_file {
+            fs::metadata(path)
+                .map_err(|error| self.wrong("mail.smtp.ca_file", format!("{}: {error}", path.display())))?;
+        }
+        Ok(Smtp {
+            host,
+            port: draft.port,
+            security: draft.security,
+            username: draft.username.clone(),
+            password,
+            ca_file: draft.ca_file.clone(),
+        })
+    }
+
+    fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {
+        let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
+        ConfigError::Wrong { origin, key: key.to_owned(), problem: problem.into() }
+    }
+}
+
+/// Reads the address under which people reach the daemon, without a slash at its end.
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || format!("expected an address such as \"https://atelier.example.org\", found {text:?}");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let authority = uri.authority().ok_or_else(wrong)?;
+    let plain = matches!(uri.scheme_str(), Some("http" | "https"))
+        && !authority.host().is_empty()
+        && !authority.as_str().contains('@')
+        && uri.query().is_none()
+        && !text.contains('#');
+    if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
+}

@@ -1,0 +1,75 @@
+//! Small made-up things for this crate's tests.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use protocol::{Delivery, Job, JobId, JobState, MailState, OutputFormat, Parameters, Priority, StylizeParameters};
+
+use crate::record::{Idempotency, Input, Origin, Record};
+use crate::spool::Spool;
+use crate::store::{self, Opened, Store};
+
+/// A spool and a store in a temporary folder.
+pub(crate) struct House {
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) store: Store,
+    pub(crate) report: store::Report,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl House {
+    pub(crate) fn open(data: &Path) -> Self {
+        let spool = Arc::new(Spool::open(data, 0).unwrap());
+        let opened: Opened = store::open(data, &spool, None).unwrap();
+        let report = opened.report.clone();
+        let (store, thread) = Store::start(opened).unwrap();
+        Self { spool, store, report, thread }
+    }
+
+    /// Ends the writing thread and lets go of sled's lock.
+    pub(crate) fn close(self) {
+        self.store.close();
+        self.thread.join().unwrap();
+    }
+
+    /// Accepts a job as the use cases do.
+    pub(crate) fn accept(&self, record: &Record) {
+        let mut draft = self.spool.draft(1 << 20).unwrap();
+        draft.write(b"a photo").unwrap();
+        self.spool.create(record, draft).unwrap();
+        let row = record.clone();
+        self.store.write(move |ledger| ledger.put(&row)).durable_blocking().unwrap();
+    }
+}
+
+pub(crate) fn record() -> Record {
+    record_with(None, None)
+}
+
+pub(crate) fn record_with(key: Option<&str>, email: Option<&str>) -> Record {
+    let parameters = StylizeParameters {
+        style: "great-wave".parse().unwrap(),
+        strength: 1.0,
+        size: None,
+        preserve_color: false,
+        format: OutputFormat::Png,
+    };
+    let job = Job {
+        id: JobId::new(),
+        parameters: Parameters::Stylize(parameters),
+        priority: Priority::Interactive,
+        state: JobState::Queued,
+        created_at: Timestamp::now(),
+        attempt: 0,
+        mail: email.map(|to| Delivery { to: to.to_owned(), state: MailState::Pending, attempts: 0 }),
+        note: None,
+        warnings: Vec::new(),
+        queue_position: None,
+    };
+    let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint: "f".to_owned() });
+    let origin = Origin { caller: "tester".to_owned(), idempotency };
+    let input = Input { bytes: 7, sha256: "0".repeat(64), width: 1, height: 1 };
+    Record::new(job, origin, input, 1)
+}

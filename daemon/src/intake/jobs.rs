@@ -1,0 +1,381 @@
+//! Finding jobs and steering them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use protocol::{ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobState, Priority, StateName, StyleName};
+
+use super::submit::{check_note, invalid};
+use super::{Intake, blocking};
+use crate::access::{Caller, Role};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::scheduler;
+
+/// Jobs on a page where the caller names no number.
+const PAGE: u32 = 100;
+
+/// Most jobs on a page.
+const LARGEST_PAGE: u32 = 1000;
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only in this state.
+    pub state: Option<StateName>,
+    /// Only of this kind.
+    pub kind: Option<JobKind>,
+    /// Only with this style.
+    pub style: Option<StyleName>,
+    /// At most so many, 1 to 1000; 100 where absent.
+    pub limit: Option<u32>,
+    /// The cursor of the page before.
+    pub after: Option<String>,
+}
+
+/// A file to send.
+#[derive(Debug)]
+pub struct ResultFile {
+    /// The job it belongs to.
+    pub job: JobId,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl Intake {
+    /// Finds a job.
+    ///
+    /// # Errors
+    /// `job_not_found`, `ambiguous_id`.
+    pub async fn job(&self, job: JobRef) -> Result<Job, Refusal> {
+        Ok(self.decorated(self.record(job).await?.job))
+    }
+
+    /// Lists jobs, newest first.
+    ///
+    /// # Errors
+    /// `invalid_field` for a bad cursor or limit.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<JobPage, Refusal> {
+        let limit = filter.limit.unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(invalid(format!("limit must be between 1 and {LARGEST_PAGE}, not {limit}")));
+        }
+        let before: Option<JobId> = match &filter.after {
+            Some(cursor) => Some(cursor.parse().map_err(|_| invalid("after must be the \"next\" of an earlier page"))?),
+            None => None,
+        };
+        let limit = limit as usize;
+        let store = self.0.store.clone();
+        let (jobs, next) = blocking(move || {
+            let mut ids = store.summaries(|jobs| match before {
+                Some(before) => filter.choose(jobs.older_than(before), limit + 1),
+                None => filter.choose(jobs.newest_first(), limit + 1),
+            });
+            let more = ids.len() > limit;
+            ids.truncate(limit);
+            let next = ids.last().filter(|_| more).map(ToString::to_string);
+            let mut jobs = Vec::with_capacity(ids.len());
+            for id in ids {
+                jobs.extend(store.record(id)?.map(|record| record.job));
+            }
+            Ok((jobs, next))
+        })
+        .await?;
+        Ok(JobPage { jobs: self.decorated_all(jobs), next })
+    }
+
+    /// Waits until the job is finished, at most `wait` and no longer than the daemon serves, and returns it as it is
+    /// then.
+    ///
+    /// # Errors
+    /// `job_not_found`.
+    pub async fn wait(&self, job: JobId, wait: Duration) -> Result<Job, Refusal> {
+        let mut latest = self.0.store.feed().follow();
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            latest.mark_unchanged();
+            let state = self.0.store.summaries(|jobs| jobs.get(job).map(|job| job.state));
+            let waiting = matches!(state, Some(StateName::Queued | StateName::Running | StateName::Paused));
+            if !waiting || self.is_draining() {
+                break;
+            }
+            match tokio::time::timeout_at(deadline, latest.changed()).await {
+                Ok(Ok(())) => {}
+                _ => break,
+            }
+        }
+        self.job(JobRef::Id(job)).await
+    }
+
+    /// Stops a job; a finished one stays as it is.
+    ///
+    /// # Errors
+    /// `job_not_found`, `forbidden`.
+    pub async fn cancel(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        self.steer(job, |record| {
+            if record.job.state.is_finished() {
+                return Ok(Then::Nothing);
+            }
+            let started_at = match record.job.state {
+                JobState::Running { started_at, .. } => Some(started_at),
+                _ => None,
+            };
+            record.job.state = JobState::Cancelled { started_at, finished_at: Timestamp::now() };
+            Ok(Then::Withdraw)
+        })
+        .await
+    }
+
+    /// Holds a queued or running job back.
+    ///
+    /// # Errors
+    /// `wrong_state` when it is finished.
+    pub async fn pause(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        self.steer(job, |record| match record.job.state {
+            JobState::Paused => Ok(Then::Nothing),
+            JobState::Queued | JobState::Running { .. } => {
+                record.job.state = JobState::Paused;
+                Ok(Then::Withdraw)
+            }
+            _ => Err(wrong_state(record, "only a queued or running job can be paused")),
+        })
+        .await
+    }
+
+    /// Puts a paused job back into the queue.
+    ///
+    /// # Errors
+    /// `wrong_state` when it is not paused.
+    pub async fn resume(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        self.steer(job, |record| match record.job.state {
+            JobState::Paused => {
+                record.job.state = JobState::Queued;
+                Ok(Then::Enqueue)
+            }
+            _ => Err(wrong_state(record, "only a paused job can be resumed")),
+        })
+        .await
+    }
+
+    /// Puts a failed or cancelled job back into the queue.
+    ///
+    /// # Errors
+    /// `wrong_state` when it is neither; `result_gone` when its photo is no longer kept.
+    pub async fn retry(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        self.accepts()?;
+        self.steer(job, |record| match record.job.state {
+            JobState::Failed { .. } | JobState::Cancelled { .. } if record.expired => Err(Refusal::new(
+                ErrorCode::ResultGone,
+                format!("the photo of job {} is no longer kept; submit it anew", record.job.id),
+            )),
+            JobState::Failed { .. } | JobState::Cancelled { .. } => {
+                record.job.state = JobState::Queued;
+                record.crashes = 0;
+                record.renew_letter();
+                Ok(Then::Enqueue)
+            }
+            _ => Err(wrong_state(record, "only a failed or cancelled job can be retried")),
+        })
+        .await
+    }
+
+    /// Changes a job's priority.
+    ///
+    /// # Errors
+    /// `wrong_state` when it is finished.
+    pub async fn set_priority(&self, caller: &Caller, job: JobRef, to: Priority) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        self.steer(job, move |record| {
+            if record.job.state.is_finished() {
+                return Err(wrong_state(record, "its priority no longer matters"));
+            }
+            if std::mem::replace(&mut record.job.priority, to) == to {
+                return Ok(Then::Nothing);
+            }
+            Ok(Then::Reprioritise)
+        })
+        .await
+    }
+
+    /// Changes or clears a job's note.
+    ///
+    /// # Errors
+    /// `invalid_field` when the note is too long or has control characters.
+    pub async fn set_note(&self, caller: &Caller, job: JobRef, note: Option<String>) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        note.as_deref().map_or(Ok(()), check_note)?;
+        self.steer(job, move |record| {
+            record.job.note = note.filter(|note| !note.is_empty());
+            Ok(Then::Save)
+        })
+        .await
+    }
+
+    /// Forgets a finished job: photo, result and row. Needs `admin`.
+    ///
+    /// # Errors
+    /// `wrong_state` when it is not finished.
+    pub async fn forget(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Admin)?;
+        let id = self.id(job)?;
+        let forgotten = self.0.store.write(move |ledger| {
+            let record = ledger.record(id).ok_or_else(|| not_found(&JobRef::Id(id)))?;
+            if !record.job.state.is_finished() {
+                return Err(wrong_state(&record, "cancel it first"));
+            }
+            ledger.forget(&record)?;
+            Ok(record.job)
+        });
+        forgotten.durable().await?
+    }
+
+    /// Finds a finished job's result.
+    ///
+    /// # Errors
+    /// `result_not_ready` while unfinished, `wrong_state` when there will be none, `result_gone` after its retention.
+    pub async fn result(&self, job: JobRef) -> Result<ResultFile, Refusal> {
+        let record = self.record(job).await?;
+        let id = record.job.id;
+        match record.job.state {
+            JobState::Succeeded { .. } if record.expired => Err(Refusal::new(
+                ErrorCode::ResultGone,
+                format!("the result of job {id} is no longer kept (data.keep_results, data.max_bytes); submit it anew"),
+            )),
+            JobState::Succeeded { result, .. } => Ok(ResultFile {
+                job: id,
+                path: self.0.spool.result(id),
+                media_type: result.media_type,
+                bytes: result.bytes,
+                sha256: result.sha256,
+            }),
+            JobState::Failed { error, .. } => {
+                Err(Refusal::new(ErrorCode::WrongState, format!("job {id} failed and has no result: {}", error.detail)))
+            }
+            JobState::Cancelled { .. } => {
+                Err(Refusal::new(ErrorCode::WrongState, format!("job {id} was cancelled and has no result; retry it")))
+            }
+            state => Err(Refusal::new(
+                ErrorCode::ResultNotReady,
+                format!("job {id} is {}; watch /v1/jobs/{id}/events, or ask again later", state.name()),
+            )),
+        }
+    }
+
+    /// Resolves a job's name.
+    pub(super) fn id(&self, job: JobRef) -> Result<JobId, Refusal> {
+        self.0.store.summaries(|jobs| match job {
+            JobRef::Id(id) => jobs.get(id).map(|_| id).ok_or_else(|| not_found(&job)),
+            JobRef::Short(short) => {
+                let mut fitting = jobs.newest_first().map(|(id, _)| id).filter(|id| id.short() == short);
+                match (fitting.next(), fitting.next()) {
+                    (Some(id), None) => Ok(id),
+                    (None, _) => Err(not_found(&job)),
+                    (Some(first), Some(second)) => Err(Refusal::new(
+                        ErrorCode::AmbiguousId,
+                        format!("{short} fits {first} and {second}; use the whole id"),
+                    )),
+                }
+            }
+        })
+    }
+
+    pub(super) async fn record(&self, job: JobRef) -> Result<Record, Refusal> {
+        let id = self.id(job)?;
+        let store = self.0.store.clone();
+        blocking(move || store.record(id)?.ok_or_else(|| not_found(&job))).await
+    }
+
+    /// Adds what only the living daemon knows: progress and place in the queue.
+    pub(super) fn decorated(&self, job: Job) -> Job {
+        let mut jobs = self.decorated_all(vec![job]);
+        jobs.remove(0)
+    }
+
+    pub(super) fn decorated_all(&self, mut jobs: Vec<Job>) -> Vec<Job> {
+        let queue = self.0.live.queue();
+        for job in &mut jobs {
+            match &mut job.state {
+                JobState::Running { progress, .. } => {
+                    if let Some(now) = self.0.live.progress(job.id) {
+                        *progress = now;
+                    }
+                }
+                JobState::Queued => {
+                    job.queue_position = queue.iter().position(|id| *id == job.id).map(|place| place as u64);
+                }
+                _ => {}
+            }
+        }
+        jobs
+    }
+
+    /// Changes a job in one step with looking at it, and tells the dispatcher what follows from that.
+    async fn steer(
+        &self,
+        job: JobRef,
+        change: impl FnOnce(&mut Record) -> Result<Then, Refusal> + Send + 'static,
+    ) -> Result<Job, Refusal> {
+        let id = self.id(job)?;
+        let changed = self.0.store.write(move |ledger| {
+            let mut record = ledger.record(id).ok_or_else(|| not_found(&JobRef::Id(id)))?;
+            let then = change(&mut record)?;
+            if then != Then::Nothing {
+                ledger.save(&record)?;
+            }
+            Ok::<_, Refusal>((record, then))
+        });
+        let (record, then) = changed.durable().await??;
+        let Record { job, memory_bytes, .. } = record;
+        let (id, priority) = (job.id, job.priority);
+        match then {
+            Then::Nothing | Then::Save => {}
+            Then::Withdraw => self.0.dispatch.tell(scheduler::Input::Withdrawn { job: id }),
+            Then::Enqueue => self.0.dispatch.tell(scheduler::Input::Queued { job: id, priority, memory_bytes }),
+            Then::Reprioritise => self.0.dispatch.tell(scheduler::Input::Reprioritised { job: id, priority }),
+        }
+        Ok(self.decorated(job))
+    }
+}
+
+/// What follows from a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    Save,
+    Withdraw,
+    Enqueue,
+    Reprioritise,
+}
+
+impl JobFilter {
+    fn choose<'a>(&self, jobs: impl Iterator<Item = (JobId, &'a crate::store::Summary)>, limit: usize) -> Vec<JobId> {
+        jobs.filter(|(_, job)| {
+            self.state.is_none_or(|state| job.state == state)
+                && self.kind.is_none_or(|kind| job.kind == kind)
+                && self.style.as_ref().is_none_or(|style| job.style == *style)
+        })
+        .map(|(id, _)| id)
+        .take(limit)
+        .collect()
+    }
+}
+
+fn not_found(job: &JobRef) -> Refusal {
+    Refusal::new(ErrorCode::JobNotFound, format!("there is no job {job}; it may have been forgotten"))
+}
+
+fn wrong_state(record: &Record, why: &str) -> Refusal {
+    let Job { id, state, .. } = &record.job;
+    Refusal::new(ErrorCode::WrongState, format!("job {id} is {}; {why}", state.name()))
+}

@@ -1,0 +1,123 @@
+//! Watching: first everything there is, then everything that changes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use protocol::{Event, EventBody, JobId, JobRef, Snapshot, StateName};
+use tokio::sync::watch;
+
+use super::Intake;
+use super::jobs::JobFilter;
+use crate::refusal::Refusal;
+
+/// Finished jobs in a snapshot of everything, at most.
+const FINISHED_IN_SNAPSHOT: u32 = 200;
+
+/// A stream of events for one watcher. It holds no events but the few it has taken last, so a watcher that never
+/// reads costs next to nothing.
+pub struct Watcher {
+    intake: Intake,
+    job: Option<JobId>,
+    /// Everything up to this number has been seen; none before the first snapshot.
+    seen: Option<u64>,
+    taken: VecDeque<Arc<Event>>,
+    latest: watch::Receiver<u64>,
+    over: bool,
+}
+
+impl Intake {
+    /// Watches one job, or everything. Without `after` a snapshot comes first; with it, what was missed, or a snapshot
+    /// when that is too long ago.
+    ///
+    /// # Errors
+    /// `job_not_found`.
+    pub fn watch(&self, job: Option<JobRef>, after: Option<u64>) -> Result<Watcher, Refusal> {
+        let job = job.map(|job| self.id(job)).transpose()?;
+        let latest = self.0.store.feed().follow();
+        Ok(Watcher { intake: self.clone(), job, seen: after, taken: VecDeque::new(), latest, over: false })
+    }
+
+    async fn snapshot(&self, job: Option<JobId>) -> Result<Snapshot, Refusal> {
+        if let Some(job) = job {
+            let jobs = vec![self.job(JobRef::Id(job)).await?];
+            return Ok(Snapshot { jobs, ..Snapshot::default() });
+        }
+        let mut jobs = Vec::new();
+        for state in StateName::ALL {
+            let mut after = None;
+            loop {
+                let limit = Some(FINISHED_IN_SNAPSHOT);
+                let page = self.jobs(JobFilter { state: Some(*state), limit, after, ..JobFilter::default() }).await?;
+                jobs.extend(page.jobs);
+                let finished = matches!(state, StateName::Succeeded | StateName::Failed | StateName::Cancelled);
+                after = page.next.filter(|_| !finished);
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
+        Ok(Snapshot { jobs, styles: self.styles(), devices: self.devices() })
+    }
+}
+
+impl Watcher {
+    /// Waits for the next event; none once the watched job is finished or forgotten, or the daemon ends.
+    pub async fn next(&mut self) -> Option<Arc<Event>> {
+        loop {
+            if let Some(event) = self.taken.pop_front() {
+                self.over |=
+                    self.job.is_some() && matches!(event.body, EventBody::End { .. } | EventBody::Forgotten { .. });
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            self.latest.mark_unchanged();
+            let Some(seen) = self.seen else {
+                self.take_snapshot().await?;
+                continue;
+            };
+            match self.intake.0.store.feed().after(seen, self.job) {
+                Err(crate::feed::TooOld) => self.seen = None,
+                Ok((events, reached)) => {
+                    self.seen = Some(reached);
+                    let moved = reached != seen;
+                    self.taken.extend(events);
+                    if !moved {
+                        self.wait(seen).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a snapshot that contains at least everything up to its number: what comes after may repeat a little of
+    /// it, but nothing is missed.
+    async fn take_snapshot(&mut self) -> Option<()> {
+        let sequence = self.intake.0.store.feed().latest();
+        let snapshot = self.intake.snapshot(self.job).await.ok()?;
+        let body = EventBody::Snapshot(snapshot);
+        self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
+        self.seen = Some(sequence);
+        Some(())
+    }
+
+    /// Waits for something new. A watched job whose end has been seen already gets it once more, so that its stream
+    /// always closes.
+    async fn wait(&mut self, sequence: u64) -> Option<()> {
+        if let Some(job) = self.job {
+            let state = self.intake.0.store.summaries(|jobs| jobs.get(job).map(|job| job.state));
+            if !matches!(state, Some(StateName::Queued | StateName::Running | StateName::Paused)) {
+                let body = EventBody::End { job };
+                self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
+                return Some(());
+            }
+        }
+        if self.intake.is_draining() {
+            return None;
+        }
+        self.latest.changed().await.ok()
+    }
+}

@@ -1,0 +1,128 @@
+//! What changes too often for the index: progress, devices at work, the queue's order.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use protocol::{Device, JobId, Progress};
+
+use crate::engine::Profile;
+
+/// The span over which utilisation is measured.
+const UTILISATION_SPAN: Duration = Duration::from_secs(30);
+
+/// The live state. Cheap to clone.
+#[derive(Clone)]
+pub struct Live(Arc<Mutex<State>>);
+
+struct State {
+    progress: HashMap<JobId, Progress>,
+    devices: Vec<DeviceState>,
+    queue: Arc<[JobId]>,
+    /// When the last jobs ended, oldest first.
+    ended: VecDeque<Instant>,
+}
+
+/// How many ends are remembered to tell how fast the queue moves.
+const ENDS: usize = 32;
+
+struct DeviceState {
+    profile: Profile,
+    job: Option<(JobId, Instant)>,
+    /// Spans of work within the last while, oldest first.
+    worked: VecDeque<(Instant, Instant)>,
+}
+
+impl Live {
+    /// Begins with idle devices.
+    #[must_use]
+    pub fn new(profiles: Vec<Profile>) -> Self {
+        let devices =
+            profiles.into_iter().map(|profile| DeviceState { profile, job: None, worked: VecDeque::new() }).collect();
+        Self(Arc::new(Mutex::new(State {
+            progress: HashMap::new(),
+            devices,
+            queue: Arc::new([]),
+            ended: VecDeque::new(),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how far a running job is.
+    #[must_use]
+    pub fn progress(&self, job: JobId) -> Option<Progress> {
+        self.state().progress.get(&job).copied()
+    }
+
+    /// Takes note of how far a running job is.
+    pub fn set_progress(&self, job: JobId, progress: Progress) {
+        self.state().progress.insert(job, progress);
+    }
+
+    /// Returns the waiting jobs in the order in which they will start.
+    #[must_use]
+    pub fn queue(&self) -> Arc<[JobId]> {
+        Arc::clone(&self.state().queue)
+    }
+
+    /// Takes note of the queue's order.
+    pub fn set_queue(&self, queue: Arc<[JobId]>) {
+        self.state().queue = queue;
+    }
+
+    /// Takes note of what a device works on and returns the device as it is now.
+    pub fn set_job(&self, device: usize, job: Option<JobId>) -> Option<Device> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let slot = state.devices.get_mut(device)?;
+        let before = std::mem::replace(&mut slot.job, job.map(|job| (job, now)));
+        if let Some((_, since)) = before {
+            slot.worked.push_back((since, now));
+        }
+        let device = slot.view(now);
+        if let Some((job, _)) = before {
+            state.progress.remove(&job);
+            state.ended.push_back(now);
+            if state.ended.len() > ENDS {
+                state.ended.pop_front();
+            }
+        }
+        Some(device)
+    }
+
+    /// Returns how long one more job takes to leave the queue at its present pace, once a few have.
+    #[must_use]
+    pub fn time_for_one_more(&self) -> Option<Duration> {
+        let state = self.state();
+        let spans = u32::try_from(state.ended.len()).ok()?.checked_sub(1).filter(|spans| *spans > 0)?;
+        Some(state.ended.back()?.duration_since(*state.ended.front()?) / spans)
+    }
+
+    /// Returns all devices as they are now.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Device> {
+        let now = Instant::now();
+        self.state().devices.iter_mut().map(|slot| slot.view(now)).collect()
+    }
+}
+
+impl DeviceState {
+    fn view(&mut self, now: Instant) -> Device {
+        let Some(begin) = now.checked_sub(UTILISATION_SPAN) else { return self.describe(None) };
+        while self.worked.front().is_some_and(|(_, end)| *end < begin) {
+            self.worked.pop_front();
+        }
+        let running = self.job.map(|(_, since)| (since, now));
+        let busy: Duration = self.worked.iter().copied().chain(running).map(|(from, to)| to - from.max(begin)).sum();
+        self.describe(Some((busy.as_secs_f64() / UTILISATION_SPAN.as_secs_f64()).min(1.0)))
+    }
+
+    fn describe(&self, utilisation: Option<f64>) -> Device {
+        let Profile { name, kind, model, threads, memory_bytes } = self.profile.clone();
+        let job = self.job.map(|(job, _)| job);
+        Device { name, kind, model, threads, memory_bytes, busy: job.is_some(), job, utilisation, temperature: None }
+    }
+}

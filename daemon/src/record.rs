@@ -1,0 +1,195 @@
+//! What is kept of a job: the job itself and what only the daemon needs to know.
+
+use jiff::Timestamp;
+use protocol::{Delivery, ErrorCode, Failure, Job, JobState, Mail, MailState};
+use serde::{Deserialize, Serialize};
+
+/// A job's record, the same bytes in the spool and in the index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The record's version; a newer daemon reads every older one.
+    version: u32,
+    /// The job.
+    pub job: Job,
+    /// How it was submitted.
+    pub origin: Origin,
+    /// The uploaded picture.
+    pub input: Input,
+    /// Memory that the job needs while it runs, in bytes.
+    pub memory_bytes: u64,
+    /// Its mail, when an address was given.
+    pub letter: Option<Letter>,
+    /// Whether retention has removed its pictures.
+    pub expired: bool,
+    /// How many times the daemon ended without a goodbye while this job ran.
+    #[serde(default)]
+    pub crashes: u32,
+}
+
+/// How a job was submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The caller's name.
+    pub caller: String,
+    /// The idempotency key, and the digest of what was submitted under it.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An idempotency key and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 over route, decoded fields and file digests, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// The uploaded picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Size of the file.
+    pub bytes: u64,
+    /// Its SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+    /// Width as displayed, in pixels.
+    pub width: u32,
+    /// Height as displayed, in pixels.
+    pub height: u32,
+}
+
+/// A job's mail, as the postman needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The recipient's address.
+    pub recipient: String,
+    /// How far it has come.
+    pub state: MailState,
+    /// How many times it was tried.
+    pub attempts: u32,
+    /// When it is due, while it waits.
+    pub next_try: Option<Timestamp>,
+    /// What the transport said last.
+    pub last_answer: Option<String>,
+    /// When it was first due.
+    pub queued_at: Option<Timestamp>,
+}
+
+/// How many crashes a job may have been part of before it is given up: one that takes the daemon down with it must
+/// not do so for ever.
+const CRASHES_ALLOWED: u32 = 20;
+
+/// The version that this daemon writes.
+const VERSION: u32 = 1;
+
+/// A record that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It is damaged.
+    #[error("the job's record is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    /// A newer daemon wrote it.
+    #[error("the job's record has version {0}, which is newer than this daemon; start the newer one")]
+    Newer(u32),
+}
+
+impl Record {
+    /// Makes the record of a new job.
+    #[must_use]
+    pub fn new(job: Job, origin: Origin, input: Input, memory_bytes: u64) -> Self {
+        let letter = job.mail.as_ref().map(|mail| Letter {
+            recipient: mail.to.clone(),
+            state: MailState::Pending,
+            attempts: 0,
+            next_try: None,
+            last_answer: None,
+            queued_at: None,
+        });
+        Self { version: VERSION, job, origin, input, memory_bytes, letter, expired: false, crashes: 0 }
+    }
+
+    /// Writes the record.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record has string keys and finite numbers")
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When it is damaged, or written by a newer daemon.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version } = serde_json::from_slice(bytes)?;
+        if version > VERSION {
+            return Err(RecordError::Newer(version));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// Puts a job that ran when the daemon crashed back into the queue, or gives it up when that happened too often.
+    pub fn take_back(&mut self, attempt: u32, now: Timestamp) {
+        self.job.attempt = attempt;
+        self.crashes += 1;
+        if self.crashes > CRASHES_ALLOWED {
+            let detail = format!(
+                "the daemon ended {} times while it worked on this job; retry it, or send the picture anew and smaller",
+                self.crashes
+            );
+            let error = Failure { code: ErrorCode::Crashed, detail };
+            self.job.state = JobState::Failed { started_at: None, finished_at: now, error };
+        }
+    }
+
+    /// Makes the mail due once the job has a result or has failed.
+    pub fn release_letter(&mut self, now: Timestamp) {
+        let due = matches!(self.job.state, JobState::Succeeded { .. } | JobState::Failed { .. });
+        if let Some(letter) = self.letter.clone().filter(|letter| due && letter.state == MailState::Pending) {
+            let due = Letter { state: MailState::Queued, next_try: Some(now), queued_at: Some(now), ..letter };
+            self.set_letter(due);
+        }
+    }
+
+    /// Makes the mail wait for the job once more.
+    pub fn renew_letter(&mut self) {
+        if let Some(letter) = self.letter.take() {
+            let state = MailState::Pending;
+            self.set_letter(Letter {
+                state,
+                attempts: 0,
+                next_try: None,
+                last_answer: None,
+                queued_at: None,
+                ..letter
+            });
+        }
+    }
+
+    /// Returns the mail as people see it.
+    #[must_use]
+    pub fn as_mail(&self) -> Option<Mail> {
+        let Letter { recipient, state, attempts, next_try, last_answer, .. } = self.letter.clone()?;
+        Some(Mail { recipient, job: self.job.id, state, attempts, next_try, last_answer })
+    }
+
+    /// Sets the letter and the brief form that the job shows.
+    pub fn set_letter(&mut self, letter: Letter) {
+        self.job.mail = Some(Delivery { to: letter.recipient.clone(), state: letter.state, attempts: letter.attempts });
+        self.letter = Some(letter);
+    }
+
+    /// Returns the bytes that the job takes on the disk.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        if self.expired {
+            return 0;
+        }
+        let result = match &self.job.state {
+            JobState::Succeeded { result, .. } => result.bytes,
+            _ => 0,
+        };
+        self.input.bytes + result
+    }
+}

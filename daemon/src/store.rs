@@ -1,0 +1,196 @@
+//! The index of all jobs: sled, and nothing but sled.
+//!
+//! One thread writes. A write is a closure over [`Ledger`], so reading, deciding and writing are one step and no
+//! two callers race. The thread runs all closures that wait, makes them durable with one sync, and only then
+//! answers their callers and shows their events: what a caller has been told survives a power cut.
+//!
+//! The spool is written first (by the closure, or before it), the index second. Whatever the index loses is
+//! rebuilt from the spool at the next start.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use protocol::{EventBody, JobId};
+use tokio::sync::oneshot;
+
+use crate::feed::Feed;
+use crate::record::Record;
+
+mod index;
+mod ledger;
+mod open;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use index::{Index, IndexError};
+pub use ledger::Ledger;
+pub use open::{OpenError, Opened, Report, open};
+pub use summary::{Summaries, Summary};
+
+/// How many writes may wait; more callers wait to be let in.
+const WAITING_WRITES: usize = 1024;
+
+/// How many writes share one sync at most.
+const WRITES_PER_SYNC: usize = 256;
+
+/// The index is broken: a write or a sync failed, and nothing is accepted until the daemon is restarted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the job index failed ({0}); nothing is accepted until atelierd is restarted")]
+pub struct Failed(pub String);
+
+type Answer = Box<dyn FnOnce(Result<(), Failed>) + Send>;
+type Work = Box<dyn FnOnce(&mut Ledger) -> Answer + Send>;
+
+enum Command {
+    Write(Work),
+    Show(EventBody),
+    Close,
+}
+
+/// The index's handle: reads go straight to it, writes through its one thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    commands: SyncSender<Command>,
+    index: Arc<Index>,
+    summaries: Arc<RwLock<Summaries>>,
+    failed: Arc<AtomicBool>,
+    feed: Feed,
+}
+
+/// A write on its way: wait for it, or let it happen.
+#[must_use = "a write that nobody waits for may still fail"]
+pub struct Pending<R>(oneshot::Receiver<Result<R, Failed>>);
+
+impl<R> Pending<R> {
+    /// Waits until the write is durable.
+    ///
+    /// # Errors
+    /// When the index is broken.
+    pub async fn durable(self) -> Result<R, Failed> {
+        self.0.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Waits on a thread of its own until the write is durable.
+    ///
+    /// # Errors
+    /// When the index is broken.
+    pub fn durable_blocking(self) -> Result<R, Failed> {
+        self.0.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn stopped() -> Failed {
+    Failed("its thread has ended".to_owned())
+}
+
+impl Store {
+    /// Starts the writing thread over an opened index.
+    ///
+    /// # Errors
+    /// When the thread can't be started.
+    pub fn start(opened: Opened) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (commands, receiver) = sync_channel(WAITING_WRITES);
+        let store = Self {
+            commands,
+            index: Arc::clone(&opened.ledger.index),
+            summaries: Arc::clone(&opened.ledger.summaries),
+            failed: Arc::new(AtomicBool::new(false)),
+            feed: opened.feed.clone(),
+        };
+        let failed = Arc::clone(&store.failed);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_loop(&receiver, opened.ledger, &opened.feed, &failed))?;
+        Ok((store, thread))
+    }
+
+    /// Hands a write to the writing thread.
+    pub fn write<R: Send + 'static>(&self, work: impl FnOnce(&mut Ledger) -> R + Send + 'static) -> Pending<R> {
+        let (sender, receiver) = oneshot::channel();
+        let work: Work = Box::new(move |ledger| {
+            let value = work(ledger);
+            // A caller that has gone away does not mind.
+            Box::new(move |synced| drop(sender.send(synced.map(|()| value))))
+        });
+        // When the thread has ended, dropping the work drops the sender, and the waiter learns of it.
+        let _ = self.commands.send(Command::Write(work));
+        Pending(receiver)
+    }
+
+    /// Shows an event that is not worth keeping, in its order among the others.
+    pub fn show(&self, event: EventBody) {
+        let _ = self.commands.send(Command::Show(event));
+    }
+
+    /// Ends the writing thread once everything before this is written. Later writes fail.
+    pub fn close(&self) {
+        let _ = self.commands.send(Command::Close);
+    }
+
+    /// Reads a job's record.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn record(&self, id: JobId) -> Result<Option<Record>, IndexError> {
+        self.index.record(id)
+    }
+
+    /// Finds the job that an idempotency key stands for.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn job_of_key(&self, caller: &str, key: &str) -> Result<Option<JobId>, IndexError> {
+        self.index.job_of_key(caller, key)
+    }
+
+    /// Looks at the summaries of all jobs.
+    pub fn summaries<R>(&self, look: impl FnOnce(&Summaries) -> R) -> R {
+        look(&self.summaries.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the event feed.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Says whether a write has failed since the start.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, failed: &AtomicBool) {
+    let mut open = true;
+    while open {
+        let Ok(first) = commands.recv() else { break };
+        let more = commands.try_iter().take(WRITES_PER_SYNC - 1);
+        let mut answers = Vec::new();
+        for command in std::iter::once(first).chain(more) {
+            match command {
+                Command::Write(work) => answers.push(work(&mut ledger)),
+                Command::Show(event) => ledger.show(event),
+                Command::Close => open = false,
+            }
+        }
+        let outcome = ledger.commit();
+        if let Err(error) = &outcome {
+            if !failed.swap(true, Ordering::AcqRel) {
+                tracing::error!(%error, "the job index failed; nothing is accepted until a restart");
+            }
+        }
+        // Only what is durable is shown, and it is shown before its caller knows.
+        match &outcome {
+            Ok(events) => feed.publish(events),
+            Err(_) => feed.publish(&[]),
+        }
+        let synced = outcome.map(drop);
+        for answer in answers {
+            answer(synced.clone());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a write can do. It exists only on the store's own thread.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use protocol::{ErrorCode, Event, EventBody, JobId};
+
+use super::Failed;
+use super::index::{Index, IndexError, key_row};
+use super::summary::Summaries;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::sequence::Sequence;
+use crate::spool::{Spool, storage_refusal};
+
+/// How many event numbers back events are kept for watchers that come back.
+pub(super) const KEPT_EVENTS: u64 = 16_384;
+
+/// The index, open for writing.
+pub struct Ledger {
+    pub(super) index: Arc<Index>,
+    pub(super) summaries: Arc<RwLock<Summaries>>,
+    spool: Arc<Spool>,
+    sequence: Sequence,
+    fresh: Vec<Arc<Event>>,
+    dirty: bool,
+    /// The first failure; nothing is written after it.
+    failed: Option<Failed>,
+}
+
+impl Ledger {
+    pub(super) fn new(index: Index, summaries: Summaries, spool: Arc<Spool>, sequence: Sequence) -> Self {
+        Self {
+            index: Arc::new(index),
+            summaries: Arc::new(RwLock::new(summaries)),
+            spool,
+            sequence,
+            fresh: Vec::new(),
+            dirty: false,
+            failed: None,
+        }
+    }
+
+    /// Reads a job's record as the writes before this one left it.
+    #[must_use]
+    pub fn record(&mut self, id: JobId) -> Option<Record> {
+        match self.index.record(id) {
+            Ok(record) => record,
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        }
+    }
+
+    /// Saves a changed job: in the spool, then in the index, then for watchers. The one way to change a job.
+    ///
+    /// # Errors
+    /// `storage_full` when the spool has no room; the job is then as before. Any other failure of the spool breaks
+    /// the store: after a failed sync nobody knows what is on the disk.
+    pub fn save(&mut self, record: &Record) -> Result<(), Refusal> {
+        if let Err(error) = self.spool.update(record) {
+            let refusal = storage_refusal(&error);
+            if refusal.code != ErrorCode::StorageFull {
+                self.fail(&error.into());
+            }
+            return Err(refusal);
+        }
+        self.put(record);
+        Ok(())
+    }
+
+    /// Forgets a job: its folder, then its row.
+    ///
+    /// # Errors
+    /// `storage_failed` when the folder can't be removed.
+    pub fn forget(&mut self, record: &Record) -> Result<(), Refusal> {
+        self.spool.remove(record.job.id).map_err(|error| storage_refusal(&error))?;
+        self.remove(record);
+        Ok(())
+    }
+
+    /// Writes the row of a job whose spool folder says the same already, and tells watchers of its state.
+    pub fn put(&mut self, record: &Record) {
+        self.put_quietly(record);
+        self.tell(EventBody::State(Box::new(record.job.clone())));
+        if record.job.state.is_finished() {
+            self.tell(EventBody::End { job: record.job.id });
+        }
+    }
+
+    /// Counts a job whose row is right already.
+    pub(super) fn count(&mut self, record: &Record) {
+        self.summaries.write().unwrap_or_else(PoisonError::into_inner).put(record);
+    }
+
+    /// Writes a job's row without telling anybody.
+    fn put_quietly(&mut self, record: &Record) {
+        let id = record.job.id;
+        let written = self.index.jobs.insert(id.as_bytes(), record.to_json()).and_then(|_| {
+            let Some(idempotency) = &record.origin.idempotency else { return Ok(()) };
+            let row = key_row(&record.origin.caller, &idempotency.key);
+            self.index.keys.insert(row, id.as_bytes().as_slice()).map(drop)
+        });
+        self.dirty = true;
+        match written {
+            Ok(()) => self.count(record),
+            Err(error) => self.fail(&error.into()),
+        }
+    }
+
+    /// Removes a job's row and its idempotency key.
+    pub(super) fn remove(&mut self, record: &Record) {
+        let id = record.job.id;
+        let removed = self.index.jobs.remove(id.as_bytes()).and_then(|_| {
+            let Some(idempotency) = &record.origin.idempotency else { return Ok(()) };
+            self.index.keys.remove(key_row(&record.origin.caller, &idempotency.key)).map(drop)
+        });
+        self.dirty = true;
+        self.summaries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        match removed {
+            Ok(()) => self.tell(EventBody::Forgotten { job: id }),
+            Err(error) => self.fail(&error.into()),
+        }
+    }
+
+    /// Gives an event its number and keeps it for watchers that come back.
+    pub fn tell(&mut self, body: EventBody) {
+        let Some(event) = self.number(body) else { return };
+        let key = event.sequence.to_be_bytes();
+        let kept = serde_json::to_vec(&*event)
+            .map_err(IndexError::from)
+            .and_then(|row| Ok(self.index.events.insert(key, row)?))
+            .and_then(|_| Ok(trim(&self.index.events, event.sequence)?));
+        self.dirty = true;
+        self.fresh.push(event);
+        if let Err(error) = kept {
+            self.fail(&error);
+        }
+    }
+
+    /// Gives an event its number; it is forgotten when the daemon ends.
+    pub(super) fn show(&mut self, body: EventBody) {
+        if let Some(event) = self.number(body) {
+            self.fresh.push(event);
+        }
+    }
+
+    /// Makes all writes since the last call durable and returns the events that may now be seen.
+    pub(super) fn commit(&mut self) -> Result<Vec<Arc<Event>>, Failed> {
+        let events = std::mem::take(&mut self.fresh);
+        if std::mem::take(&mut self.dirty) && self.failed.is_none() {
+            if let Err(error) = self.index.sync() {
+                self.fail(&error);
+            }
+        }
+        match &self.failed {
+            Some(failed) => Err(failed.clone()),
+            None => Ok(events),
+        }
+    }
+
+    fn number(&mut self, body: EventBody) -> Option<Arc<Event>> {
+        match self.sequence.next() {
+            Ok(sequence) => Some(Arc::new(Event { sequence, at: Timestamp::now(), body })),
+            Err(error) => {
+                self.fail(&error.into());
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &IndexError) {
+        self.failed.get_or_insert_with(|| Failed(error.to_string()));
+    }
+}
+
+/// Removes the events that are too old to be asked for.
+fn trim(events: &sled::Tree, newest: u64) -> Result<(), sled::Error> {
+    let oldest_kept = newest.saturating_sub(KEPT_EVENTS).to_be_bytes();
+    while let Some((key, _)) = events.first()? {
+        if key.as_ref() >= oldest_kept.as_slice() {
+            break;
+        }
+        events.remove(key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+
+use protocol::{EventBody, JobState, StateName};
+
+use crate::fixtures::{House, record, record_with};
+use crate::record::Record;
+
+fn all(house: &House) -> Vec<Record> {
+    let ids = house.store.summaries(|jobs| jobs.oldest_first().map(|(id, _)| id).collect::<Vec<_>>());
+    ids.into_iter().map(|id| house.store.record(id).unwrap().unwrap()).collect()
+}
+
+#[test]
+fn jobs_survive_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let records = [record(), record_with(Some("key"), Some("me@example.org"))];
+    records.iter().for_each(|record| house.accept(record));
+    house.close();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), records);
+    assert_eq!((house.report.restored, house.report.dropped, house.report.set_aside.is_some()), (0, 0, false));
+    house.close();
+}
+
+#[test]
+fn a_lost_index_is_rebuilt_from_the_spool_with_its_idempotency_keys() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let records = [record_with(Some("key"), None), record()];
+    records.iter().for_each(|record| house.accept(record));
+    house.close();
+    fs::remove_dir_all(data.path().join("index")).unwrap();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), records);
+    assert_eq!(house.report.restored, 2);
+    assert_eq!(house.store.job_of_key("tester", "key").unwrap(), Some(records[0].job.id));
+    house.close();
+}
+
+/// Damages sled's file in one way and checks that every job whose folder is whole is back.
+fn survives_damage(damage: impl Fn(&mut Vec<u8>)) {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let records: Vec<_> = (0..20).map(|n| record_with(Some(&n.to_string()), None)).collect();
+    records.iter().for_each(|record| house.accept(record));
+    house.close();
+    let file = data.path().join("index/db");
+    let mut bytes = fs::read(&file).unwrap();
+    damage(&mut bytes);
+    fs::write(&file, bytes).unwrap();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), records);
+    house.close();
+}
+
+#[test]
+fn an_emptied_index_loses_nothing() {
+    survives_damage(Vec::clear);
+}
+
+#[test]
+fn a_torn_index_loses_nothing() {
+    survives_damage(|bytes| bytes.truncate(bytes.len() / 2));
+}
+
+#[test]
+fn an_index_of_noise_loses_nothing() {
+    survives_damage(|bytes| bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= (at % 251) as u8));
+}
+
+#[test]
+fn a_row_without_a_folder_is_dropped() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let (kept, lost) = (record(), record_with(Some("key"), None));
+    house.accept(&kept);
+    house.accept(&lost);
+    let folder = house.spool.folder(lost.job.id);
+    house.close();
+    fs::remove_dir_all(folder).unwrap();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), [kept]);
+    assert_eq!(house.report.dropped, 1);
+    assert_eq!(house.store.job_of_key("tester", "key").unwrap(), None);
+    house.close();
+}
+
+#[test]
+fn where_spool_and_index_differ_the_spool_wins() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let mut record = record();
+    house.accept(&record);
+    record.job.state = JobState::Paused;
+    // As a power cut leaves it that comes after the spool's write and before the index's.
+    house.spool.update(&record).unwrap();
+    house.close();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), [record]);
+    house.close();
+}
+
+#[test]
+fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let id = record().job.id;
+    let mut first = record();
+    first.job.id = id;
+    house.accept(&first);
+    house.close();
+    for crash in 1..=21 {
+        let house = House::open(data.path());
+        let running = house.store.write(move |ledger| {
+            let mut record = ledger.record(id).unwrap();
+            assert_eq!(record.job.state, JobState::Queued, "before crash {crash}");
+            record.job.attempt += 1;
+            let progress =
+                protocol::Progress { done: 0, total: 100, unit: protocol::job::ProgressUnit::Percent, rate: None };
+            let started_at = jiff::Timestamp::now();
+            record.job.state = JobState::Running { started_at, device: "cpu".to_owned(), progress };
+            ledger.put(&record);
+        });
+        running.durable_blocking().unwrap();
+        house.close();
+    }
+    let house = House::open(data.path());
+    let record = house.store.record(id).unwrap().unwrap();
+    assert_eq!((record.job.state.name(), record.job.attempt), (StateName::Failed, 21));
+    house.close();
+}
+
+#[test]
+fn a_damaged_record_is_written_anew_from_the_index() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let record = record();
+    house.accept(&record);
+    let file = house.spool.folder(record.job.id).join("job.json");
+    house.close();
+    fs::write(&file, "{").unwrap();
+    let house = House::open(data.path());
+    assert_eq!(all(&house), [record.clone()]);
+    assert_eq!(house.spool.read(record.job.id).unwrap(), record);
+    house.close();
+}
+
+#[test]
+fn state_events_are_kept_over_a_restart_and_numbers_go_on() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let first = record();
+    house.accept(&first);
+    let seen = house.store.feed().latest();
+    let second = record();
+    house.accept(&second);
+    house.close();
+    let house = House::open(data.path());
+    let (events, _) = house.store.feed().after(seen, None).unwrap();
+    assert!(matches!(&events[..], [event] if matches!(&event.body, EventBody::State(job) if job.id == second.job.id)));
+    let third = record();
+    house.accept(&third);
+    assert!(house.store.feed().latest() > events[0].sequence);
+    house.close();
+}

@@ -1,0 +1,6 @@
+//! Whole-daemon tests, in one binary.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+#[path = "whole/queue.rs"]
+mod queue;

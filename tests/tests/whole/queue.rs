@@ -1,0 +1,279 @@
+//! The queue: every state, every transition, every race, with devices that do as they are told.
+
+use std::time::Duration;
+
+use protocol::{ErrorCode, EventBody, JobRef, JobState, Priority, StateName};
+use tests::{Act, House, admin, order, picture, puppet};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_goes_in_and_a_painting_of_its_size_comes_out() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    assert_eq!(job.state, JobState::Queued);
+    puppet.begun();
+    assert_eq!(house.job(job.id).await.state.name(), StateName::Running);
+    puppet.act(Act::Finish);
+    let JobState::Succeeded { result, device, .. } = house.finished(job.id).await.state else { panic!("no result") };
+    assert_eq!((result.width, result.height, device.as_str()), (4, 3, "a"));
+    let file = house.intake().result(JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(std::fs::read(&file.path).unwrap().len() as u64, result.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_devices_work_at_the_same_time() {
+    let (first, one) = puppet("cpu:0");
+    let (second, two) = puppet("cpu:1");
+    let house = House::open(vec![first, second]);
+    let jobs = [house.submit_one().await, house.submit_one().await];
+    // Both have begun and neither has ended.
+    one.begun();
+    two.begun();
+    one.act(Act::Finish);
+    two.act(Act::Finish);
+    for job in jobs {
+        house.finished(job.id).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interactive_jobs_overtake_batch_jobs() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let running = house.submit_one().await;
+    puppet.begun();
+    let batch = || {
+        house.submit(
+            None,
+            daemon::intake::StylizeOrder { priority: Some(Priority::Batch), ..order() },
+            PHOTO.as_slice(),
+        )
+    };
+    let first = batch().await.unwrap().job;
+    let second = house.submit_one().await;
+    assert_eq!(house.job(second.id).await.queue_position, Some(0));
+    assert_eq!(house.job(first.id).await.queue_position, Some(1));
+    house.intake().set_priority(&admin(), JobRef::Id(first.id), Priority::Interactive).await.unwrap();
+    for job in [running, first, second] {
+        puppet.act(Act::Finish);
+        house.finished(job.id).await;
+    }
+}
+
+static PHOTO: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| picture(4, 3));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_fails_one_job_and_the_device_goes_on() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    for (act, code) in [(Act::Panic, ErrorCode::WorkerPanicked), (Act::NotFinite, ErrorCode::NotFinite)] {
+        let job = house.submit_one().await;
+        puppet.act(act);
+        let JobState::Failed { error, .. } = house.finished(job.id).await.state else { panic!("it did not fail") };
+        assert_eq!(error.code, code);
+    }
+    let job = house.submit_one().await;
+    puppet.act(Act::Finish);
+    assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_works_in_every_state_and_twice() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let running = house.submit_one().await;
+    puppet.begun();
+    let queued = house.submit_one().await;
+    let paused = house.submit_one().await;
+    house.intake().pause(&admin(), JobRef::Id(paused.id)).await.unwrap();
+    for job in [&running, &queued, &paused] {
+        for _ in 0..2 {
+            let cancelled = house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
+            assert_eq!(cancelled.state.name(), StateName::Cancelled);
+        }
+    }
+    // The device is free for the next one.
+    let next = house.submit_one().await;
+    puppet.act(Act::Finish);
+    assert_eq!(house.finished(next.id).await.state.name(), StateName::Succeeded);
+    assert_eq!(house.job(running.id).await.state.name(), StateName::Cancelled);
+    let cancelled = house.intake().cancel(&admin(), JobRef::Id(next.id)).await.unwrap();
+    assert_eq!(cancelled.state.name(), StateName::Succeeded, "a finished job stays as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_job_that_is_paused_and_resumed_ends_once() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    puppet.begun();
+    house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    let resumed = house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(resumed.state, JobState::Queued);
+    puppet.begun();
+    puppet.act(Act::Finish);
+    let job = house.finished(job.id).await;
+    assert_eq!((job.state.name(), job.attempt), (StateName::Succeeded, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transitions_that_make_no_sense_are_refused() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = JobRef::Id(house.submit_one().await.id);
+    let intake = house.intake();
+    let refused = |answer: Result<protocol::Job, daemon::refusal::Refusal>| answer.unwrap_err().code;
+    assert_eq!(refused(intake.resume(&admin(), job).await), ErrorCode::WrongState);
+    assert_eq!(refused(intake.retry(&admin(), job).await), ErrorCode::WrongState);
+    assert_eq!(refused(intake.forget(&admin(), job).await), ErrorCode::WrongState);
+    assert_eq!(intake.result(job).await.unwrap_err().code, ErrorCode::ResultNotReady);
+    puppet.act(Act::Finish);
+    let JobRef::Id(id) = job else { unreachable!() };
+    house.finished(id).await;
+    assert_eq!(refused(intake.pause(&admin(), job).await), ErrorCode::WrongState);
+    assert_eq!(refused(intake.set_priority(&admin(), job, Priority::Batch).await), ErrorCode::WrongState);
+    assert_eq!(refused(intake.retry(&admin(), job).await), ErrorCode::WrongState);
+    intake.forget(&admin(), job).await.unwrap();
+    assert_eq!(refused(intake.job(job).await), ErrorCode::JobNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_can_be_retried() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    puppet.act(Act::NotFinite);
+    house.finished(job.id).await;
+    house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+    puppet.act(Act::Finish);
+    assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_puts_running_work_back_and_a_restart_does_it() {
+    let (engine, strings) = puppet("a");
+    let mut house = House::open(vec![engine]);
+    let running = house.submit_one().await;
+    let waiting = house.submit_one().await;
+    strings.begun();
+    let (engine, strings) = puppet("b");
+    house.reopen(vec![engine]);
+    for job in [running, waiting] {
+        strings.act(Act::Finish);
+        assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_daemon_accepts_nothing_and_lets_waiters_go() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    strings.begun();
+    let waiter = house.intake().wait(job.id, Duration::from_secs(60));
+    let (waited, ()) = tokio::join!(waiter, async { house.daemon().drain() });
+    assert_eq!(waited.unwrap().state.name(), StateName::Running);
+    let refusal = house.submit(None, order(), &PHOTO).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::Draining);
+    assert!(refusal.retry_after.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_full_says_when_to_come_back() {
+    let (engine, strings) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.max_waiting = 1);
+    house.submit_one().await;
+    strings.begun();
+    house.submit_one().await;
+    let refusal = house.submit(None, order(), &PHOTO).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::QueueFull);
+    assert!(refusal.retry_after.is_some_and(|wait| wait >= Duration::from_secs(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_can_never_run_is_refused_with_the_number() {
+    let (engine, _strings) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.limits.memory_bytes = 64 << 20);
+    let refusal = house.submit(None, order(), &picture(1500, 1000)).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::TooMuchMemory);
+    assert!(refusal.detail.contains("MiB"), "{}", refusal.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_submit_is_answered_by_the_first_also_after_a_restart() {
+    let (engine, _strings) = puppet("a");
+    let mut house = House::open(vec![engine]);
+    let first = house.submit(Some("k"), order(), &PHOTO).await.unwrap();
+    let again = house.submit(Some("k"), order(), &PHOTO).await.unwrap();
+    assert_eq!((first.replayed, again.replayed, again.job.id), (false, true, first.job.id));
+    let other = daemon::intake::StylizeOrder { strength: Some(0.5), ..order() };
+    let refusal = house.submit(Some("k"), other, &PHOTO).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::IdempotencyMismatch);
+    let (engine, _strings) = puppet("a");
+    house.reopen(vec![engine]);
+    assert!(house.submit(Some("k"), order(), &PHOTO).await.unwrap().replayed);
+    let _receiving = house.intake().open(&admin(), "/v1/stylize", Some("r".to_owned())).unwrap();
+    let refusal = house.submit(Some("r"), order(), &PHOTO).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::IdempotencyInProgress);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_style_is_gone_fails_and_says_so() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    house.submit_one().await;
+    strings.begun();
+    let waiting = house.submit_one().await;
+    house.intake().delete_style(&admin(), &"great-wave".parse().unwrap()).await.unwrap();
+    strings.act(Act::Finish);
+    let JobState::Failed { error, .. } = house.finished(waiting.id).await.state else { panic!("it did not fail") };
+    assert_eq!(error.code, ErrorCode::StyleGone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_of_a_job_sees_it_through_and_its_stream_ends() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    let mut watcher = house.intake().watch(Some(JobRef::Id(job.id)), None).unwrap();
+    strings.act(Act::Finish);
+    let mut names = Vec::new();
+    let mut numbers = Vec::new();
+    while let Some(event) = watcher.next().await {
+        names.push(event.body.name());
+        numbers.push(event.sequence);
+    }
+    assert_eq!((names.first(), names.last()), (Some(&"snapshot"), Some(&"end")));
+    assert!(names.contains(&"state"), "{names:?}");
+    assert!(numbers.is_sorted());
+    // Whoever comes later, or back, gets an end as well.
+    for after in [None, numbers.last().copied(), Some(0)] {
+        let mut watcher = house.intake().watch(Some(JobRef::Id(job.id)), after).unwrap();
+        let mut last = None;
+        while let Some(event) = watcher.next().await {
+            last = Some(event);
+        }
+        assert!(last.is_some_and(|event| matches!(event.body, EventBody::End { .. })), "after {after:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_let_go_in_time() {
+    let (engine, strings) = puppet("a");
+    let mut house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    strings.act(Act::Finish);
+    house.finished(job.id).await;
+    house.daemon().sweep();
+    house.intake().result(JobRef::Id(job.id)).await.unwrap();
+    house.config.data.keep_results = Duration::ZERO;
+    let (engine, _strings) = puppet("a");
+    house.reopen(vec![engine]);
+    house.daemon().sweep();
+    assert_eq!(house.intake().result(JobRef::Id(job.id)).await.unwrap_err().code, ErrorCode::ResultGone);
+    house.config.data.keep_jobs = Duration::ZERO;
+    let (engine, _strings) = puppet("a");
+    house.reopen(vec![engine]);
+    house.daemon().sweep();
+    assert_eq!(house.intake().job(JobRef::Id(job.id)).await.unwrap_err().code, ErrorCode::JobNotFound);
+}
