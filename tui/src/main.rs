@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `atelier`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tui::cli::main()
+}

@@ -181,6 +181,7 @@ fn event() -> impl Strategy<Value = Event> {
         (style_name(), of(style())).prop_map(|(name, style)| EventBody::Style { name, style }),
         device().prop_map(EventBody::Device),
         mail().prop_map(EventBody::Mail),
+        id().prop_map(|job| EventBody::Forgotten { job }),
         id().prop_map(|job| EventBody::End { job }),
     ];
     (any::<u64>(), at(), body).prop_map(|(sequence, at, body)| Event { sequence, at, body })

@@ -1,0 +1,267 @@
+//! Painting photos: every file is sent, followed and fetched on its own; they share one connection.
+
+use std::sync::Mutex;
+
+use futures::stream::FuturesUnordered;
+use futures::{StreamExt as _, stream};
+use protocol::{Job, JobId, JobState};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::args::Global;
+use super::files::{self, Existing, pour, save};
+use super::printer::{Printer, Problem};
+use super::{CliError, view};
+use crate::conn::{CallError, Connection};
+
+mod follow;
+mod patience;
+mod plan;
+mod shown;
+
+use follow::Followers;
+use patience::Patience;
+pub(super) use plan::Plan;
+use plan::{Item, Place};
+use shown::{Row, Shown};
+
+/// How many files travel at once in each direction.
+const TRANSFERS: usize = 4;
+
+/// One photo's fate, as programs read it: the job with two more keys.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    job: &'a Job,
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+}
+
+/// A photo that became no job, as programs read it.
+#[derive(Debug, Serialize)]
+struct Refusal<'a> {
+    file: &'a str,
+    #[serde(flatten)]
+    problem: Problem,
+}
+
+/// Sends the photos and, unless told not to, waits for their paintings.
+pub(super) async fn run(plan: Plan, global: Global, printer: &Printer) -> Result<(), CliError> {
+    let connection = Connection::open(global.server, global.token).await?;
+    if plan.waits { paint_all(&plan, &connection, printer).await } else { send_all(&plan, &connection, printer).await }
+}
+
+async fn send_all(plan: &Plan, connection: &Connection, printer: &Printer) -> Result<(), CliError> {
+    let send = |item| async move { (item, send(plan, item, connection, printer).await) };
+    let mut answers = stream::iter(plan.items.iter().map(send)).buffered(TRANSFERS);
+    let mut failed = false;
+    while let Some((item, answer)) = answers.next().await {
+        match answer {
+            Ok(job) if printer.is_json() => printer.json(&Line { job: &job, file: &item.label, output: None })?,
+            Ok(job) => printer.text(&format!("{}\n", job.id))?,
+            Err(error) => {
+                failed = true;
+                tell(item, error, printer)?;
+            }
+        }
+    }
+    if failed { Err(CliError::Failed) } else { Ok(()) }
+}
+
+/// Sends one photo; its key makes that safe to repeat when the connection breaks before the answer.
+async fn send(plan: &Plan, item: &Item, connection: &Connection, printer: &Printer) -> Result<Job, CallError> {
+    let mut order = plan.order.clone();
+    order.idempotency_key = Some(item.key.clone());
+    let patience = if plan.items.len() > 1 { Patience::Batch } else { Patience::Single };
+    let again =
+        |error: &CallError| printer.say(&format!("{}: {}; trying again", item.label, view::plain(&error.to_string())));
+    patience.with(again, async || connection.stylize(order.clone(), &item.source).await).await.map(|sent| sent.job)
+}
+
+/// Says what became of a photo that gives no painting. Without a daemon there is no point in going on.
+fn tell(item: &Item, error: CallError, printer: &Printer) -> Result<(), CliError> {
+    if matches!(error, CallError::Unreachable { .. }) {
+        return Err(error.into());
+    }
+    let text = match &error {
+        CallError::File { what, .. } if *what == item.label => error.to_string(),
+        _ => format!("{}: {error}", item.label),
+    };
+    printer.say(&view::plain(&text));
+    if printer.is_json() {
+        printer.json(&Refusal { file: &item.label, problem: Problem::of_call(&error) })?;
+    }
+    Ok(())
+}
+
+/// What the photos of one call share.
+struct Studio<'a> {
+    plan: &'a Plan,
+    connection: &'a Connection,
+    printer: &'a Printer,
+    followers: Followers,
+    shown: Shown,
+    uploads: Semaphore,
+    downloads: Semaphore,
+    /// Jobs that were accepted and are not done with, for the person who interrupts.
+    open: Mutex<Vec<JobId>>,
+}
+
+async fn paint_all(plan: &Plan, connection: &Connection, printer: &Printer) -> Result<(), CliError> {
+    let studio = Studio {
+        plan,
+        connection,
+        printer,
+        followers: Followers::new(connection.clone()),
+        shown: Shown::new(plan.items.len()),
+        uploads: Semaphore::new(TRANSFERS),
+        downloads: Semaphore::new(TRANSFERS),
+        open: Mutex::default(),
+    };
+    let mut paintings: FuturesUnordered<_> = plan.items.iter().map(|item| studio.paint(item)).collect();
+    let every = async {
+        let mut failed = false;
+        while let Some(painted) = paintings.next().await {
+            failed |= !painted?;
+        }
+        if failed { Err(CliError::Failed) } else { Ok(()) }
+    };
+    let events = connection.watch(None).await?;
+    let ended = tokio::select! {
+        ended = every => ended,
+        lost = studio.followers.run(events) => Err(lost.into()),
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+    };
+    studio.shown.clear();
+    if matches!(ended, Err(CliError::Interrupted | CliError::Call(_))) {
+        studio.farewell();
+    }
+    ended
+}
+
+impl Studio<'_> {
+    /// Takes one photo all the way; false when it gives no painting.
+    async fn paint(&self, item: &Item) -> Result<bool, CliError> {
+        let mut row = self.shown.row(&item.label);
+        match self.order(item, &mut row).await {
+            Ok(done) => {
+                row.done();
+                done
+            }
+            Err(error) => {
+                row.done();
+                self.shown.aside(|| tell(item, error, self.printer)).map(|()| false)
+            }
+        }
+    }
+
+    async fn order(&self, item: &Item, row: &mut Row<'_>) -> Result<Result<bool, CliError>, CallError> {
+        let sent = {
+            let _turn = self.uploads.acquire().await;
+            row.sending();
+            send(self.plan, item, self.connection, self.printer).await?
+        };
+        self.open_jobs(|open| open.push(sent.id));
+        let job = self.follow(sent, row).await?;
+        let told = match &job.state {
+            JobState::Succeeded { .. } => {
+                row.fetching();
+                self.fetch(item, &job).await
+            }
+            JobState::Failed { error, .. } => {
+                Ok(self.say_failed(item, &job, &format!("{} ({})", error.detail, error.code)))
+            }
+            _ => Ok(self.say_failed(item, &job, "somebody cancelled it")),
+        };
+        self.open_jobs(|open| open.retain(|id| *id != job.id));
+        told
+    }
+
+    /// Waits for a job's end and shows how it gets there.
+    async fn follow(&self, job: Job, row: &mut Row<'_>) -> Result<Job, CallError> {
+        let id = job.id;
+        let mut seen = self.followers.follow(job).await?;
+        loop {
+            let now = seen.borrow_and_update().clone();
+            if now.state.is_finished() {
+                self.followers.leave(id);
+                return Ok(now);
+            }
+            row.state(&now);
+            if seen.changed().await.is_err() {
+                // The daemon does not know the job any more: asking says so in its words.
+                return self.connection.job(protocol::JobRef::Id(id)).await;
+            }
+        }
+    }
+
+    async fn fetch(&self, item: &Item, job: &Job) -> Result<Result<bool, CliError>, CallError> {
+        let _turn = self.downloads.acquire().await;
+        let id = protocol::JobRef::Id(job.id);
+        let existing = if self.plan.force { Existing::Replace } else { Existing::Keep };
+        let output = Patience::Single
+            .with(
+                |_| {},
+                async || {
+                    let download = self.connection.result(id).await?;
+                    let path = match &item.place {
+                        Place::Stdout => return Ok(Err(download)),
+                        Place::File(path) => path.clone(),
+                        Place::Named(folder, stem) => {
+                            folder.join(format!("{stem}.{}", files::extension(download.media_type())))
+                        }
+                    };
+                    save(download, &path, existing).await?;
+                    Ok(Ok(path.display().to_string()))
+                },
+            )
+            .await?;
+        let output = match output {
+            Ok(output) => output,
+            Err(download) => return Ok(pour(download, self.printer).await.map(|()| true)),
+        };
+        Ok(self.shown.aside(|| {
+            if self.printer.is_json() {
+                self.printer.json(&Line { job, file: &item.label, output: Some(output) })?;
+            } else {
+                self.printer.text(&format!("{output}\n"))?;
+            }
+            Ok(true)
+        }))
+    }
+
+    /// Says that a job ended without a painting.
+    fn say_failed(&self, item: &Item, job: &Job, why: &str) -> Result<bool, CliError> {
+        self.shown.aside(|| {
+            self.printer.say(&format!(
+                "{}: job {} {}: {}",
+                item.label,
+                job.id.short(),
+                job.state.name(),
+                view::plain(why)
+            ));
+            if self.printer.is_json() {
+                self.printer.json(&Line { job, file: &item.label, output: None })?;
+            }
+            Ok(false)
+        })
+    }
+
+    fn open_jobs<T>(&self, with: impl FnOnce(&mut Vec<JobId>) -> T) -> T {
+        with(&mut self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Says what happens to the jobs now that nobody waits for them here.
+    fn farewell(&self) {
+        let open = self.open_jobs(|open| open.iter().map(|id| id.short().to_string()).collect::<Vec<_>>());
+        if open.is_empty() {
+            return;
+        }
+        let (jobs, go) = if open.len() == 1 { ("job", "goes") } else { ("jobs", "go") };
+        self.printer.say(&format!(
+            "the {jobs} {} {go} on without this program; `atelier watch ID` follows one, `atelier result ID` fetches it",
+            open.join(" ")
+        ));
+    }
+}

@@ -1,0 +1,200 @@
+//! What is to be sent and where its painting goes, decided before anything is sent.
+
+use std::collections::HashMap;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use protocol::{OutputFormat, StyleName};
+use uuid::Uuid;
+
+use crate::cli::files::Target;
+use crate::cli::printer::Printer;
+use crate::cli::{CliError, args};
+use crate::conn::{CallError, Order, Source};
+
+/// Everything that `submit` is about to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) items: Vec<Item>,
+    pub(super) order: Order,
+    /// Whether to wait for the paintings.
+    pub(super) waits: bool,
+    /// Whether files that exist are replaced.
+    pub(super) force: bool,
+}
+
+/// One photo.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// What it is called here.
+    pub(super) label: String,
+    /// Its bytes.
+    pub(super) source: Source,
+    /// Makes sending it safe to repeat.
+    pub(super) key: String,
+    /// Where its painting goes.
+    pub(super) place: Place,
+}
+
+/// Where one painting goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Into a folder under this name, and the extension of what it turns out to be.
+    Named(PathBuf, String),
+    /// Into this file.
+    File(PathBuf),
+    /// To stdout.
+    Stdout,
+}
+
+impl Plan {
+    /// Reads an order and checks what can be checked on this side.
+    ///
+    /// # Errors
+    /// A photo that can't be read; a painting that would overwrite a file; a target that does not fit.
+    pub(crate) fn new(order: args::Submit, printer: &Printer) -> Result<Self, CliError> {
+        let target = Target::new(order.output, order.files.len())?;
+        if target == Target::Stdout && printer.is_json() {
+            return Err(CliError::Usage("the picture and JSON don't both fit into stdout; give -o a file".to_owned()));
+        }
+        let format = order.format.or_else(|| format_of(&target));
+        let places = places(&order.files, &order.style, &target);
+        let mut items = Vec::with_capacity(order.files.len());
+        for (path, place) in order.files.into_iter().zip(places) {
+            let (label, source, head) = open(path, items.iter().any(|item: &Item| item.label == STDIN))?;
+            if !order.no_wait && !order.force {
+                refuse_existing(&place, format.unwrap_or_else(|| same_format(&head)))?;
+            }
+            items.push(Item { label, source, key: Uuid::now_v7().to_string(), place });
+        }
+        let args::Submit { style, strength, size, preserve_color, priority, email, note, no_wait, force, .. } = order;
+        let order =
+            Order { style, strength, size, preserve_color, format, priority, email, note, idempotency_key: None };
+        Ok(Self { items, order, waits: !no_wait, force })
+    }
+}
+
+const STDIN: &str = "stdin";
+
+/// Opens a photo as far as needed to know that it can be sent: its label, its bytes and the first few of them.
+fn open(path: PathBuf, stdin_taken: bool) -> Result<(String, Source, Vec<u8>), CliError> {
+    if path.as_os_str() == "-" {
+        if stdin_taken {
+            return Err(CliError::Usage("stdin gives only one photo".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map_err(|source| unreadable(STDIN.to_owned(), source))?;
+        let head = bytes[..bytes.len().min(16)].to_vec();
+        return Ok((STDIN.to_owned(), Source::Bytes(bytes), head));
+    }
+    let label = path.display().to_string();
+    let mut head = Vec::new();
+    let read = std::fs::File::open(&path).and_then(|file| file.take(16).read_to_end(&mut head));
+    read.map_err(|source| unreadable(label.clone(), source))?;
+    Ok((label, Source::File(path), head))
+}
+
+fn unreadable(what: String, source: io::Error) -> CliError {
+    CallError::File { what, source }.into()
+}
+
+/// Names every painting `photo-style`; photos of one name from different folders get a number.
+fn places(files: &[PathBuf], style: &StyleName, target: &Target) -> Vec<Place> {
+    let folder = match target {
+        Target::Stdout => return vec![Place::Stdout],
+        Target::File(path) => return vec![Place::File(path.clone())],
+        Target::Folder(folder) => folder,
+    };
+    let mut uses = HashMap::<String, usize>::new();
+    let mut name = |path: &PathBuf| {
+        let photo = if path.as_os_str() == "-" { Path::new(STDIN) } else { path };
+        let photo = photo.file_stem().unwrap_or(photo.as_os_str()).to_string_lossy();
+        let stem = format!("{photo}-{style}");
+        let used = uses.entry(stem.clone()).or_default();
+        *used += 1;
+        let stem = if *used == 1 { stem } else { format!("{stem}-{used}") };
+        Place::Named(folder.clone(), stem)
+    };
+    files.iter().map(&mut name).collect()
+}
+
+/// Reads the wanted format off the target's extension.
+fn format_of(target: &Target) -> Option<OutputFormat> {
+    let Target::File(path) = target else { return None };
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => Some(OutputFormat::Jpeg),
+        "png" => Some(OutputFormat::Png),
+        "webp" => Some(OutputFormat::Webp),
+        _ => None,
+    }
+}
+
+/// Guesses the format that the daemon gives a photo by default: its own where it can, else PNG.
+fn same_format(head: &[u8]) -> OutputFormat {
+    match head {
+        [0xff, 0xd8, 0xff, ..] => OutputFormat::Jpeg,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputFormat::Webp,
+        _ => OutputFormat::Png,
+    }
+}
+
+/// Refuses to begin what could not be written in the end.
+fn refuse_existing(place: &Place, format: OutputFormat) -> Result<(), CliError> {
+    let path = match place {
+        Place::Stdout => return Ok(()),
+        Place::File(path) => path.clone(),
+        Place::Named(folder, stem) => folder.join(format!("{stem}.{}", format.extension())),
+    };
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let source = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; --force overwrites it");
+    Err(CallError::File { what: path.display().to_string(), source }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    fn named(files: &[&str], target: &Target) -> Vec<Place> {
+        let files: Vec<_> = files.iter().map(PathBuf::from).collect();
+        places(&files, &"wave".parse().unwrap(), target)
+    }
+
+    #[test]
+    fn a_painting_is_named_after_photo_and_style() {
+        let out = || Target::Folder(PathBuf::from("out"));
+        let place = |stem: &str| Place::Named(PathBuf::from("out"), stem.to_owned());
+        assert_eq!(
+            named(&["a/cat.jpg", "dog.tar.png", "-"], &out()),
+            [place("cat-wave"), place("dog.tar-wave"), place("stdin-wave")]
+        );
+        // Two cats never become one file.
+        assert_eq!(named(&["a/cat.jpg", "b/cat.png"], &out()), [place("cat-wave"), place("cat-wave-2")]);
+        assert_eq!(named(&["cat.jpg"], &Target::File(PathBuf::from("x.png"))), [Place::File(PathBuf::from("x.png"))]);
+    }
+
+    #[test]
+    fn the_format_follows_the_target_then_the_photo() {
+        let target = |name: &str| Target::File(PathBuf::from(name));
+        assert_eq!(format_of(&target("a.JPEG")), Some(OutputFormat::Jpeg));
+        assert_eq!(format_of(&target("a.webp")), Some(OutputFormat::Webp));
+        assert_eq!(format_of(&target("a")), None);
+        assert_eq!(format_of(&Target::Folder(PathBuf::from("a.png"))), None);
+        assert_eq!(same_format(b"\xff\xd8\xff\xe0"), OutputFormat::Jpeg);
+        assert_eq!(same_format(b"RIFF....WEBPVP8 "), OutputFormat::Webp);
+        assert_eq!(same_format(b"II*\0"), OutputFormat::Png);
+    }
+
+    #[test]
+    fn a_file_that_exists_is_refused_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cat-wave.jpg"), "mine").unwrap();
+        let place = Place::Named(folder.path().to_owned(), "cat-wave".to_owned());
+        assert!(refuse_existing(&place, OutputFormat::Png).is_ok());
+        let error = refuse_existing(&place, OutputFormat::Jpeg).unwrap_err();
+        assert!(error.to_string().contains("--force"), "{error}");
+        assert_eq!(error.code(), 1);
+    }
+}

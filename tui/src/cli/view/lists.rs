@@ -1,0 +1,99 @@
+//! Tables of jobs, styles, devices and mails.
+
+use protocol::{Device, Job, JobState, Mail, Style};
+
+use super::Look;
+use super::table::{cell, maybe, table, toned};
+use super::text::{Tone, bytes, seconds};
+
+/// Lists jobs.
+pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
+    let rows = jobs.iter().map(|job| {
+        let state = job.state.name();
+        [
+            cell(job.id.short().to_string()),
+            cell(job.kind().as_str()),
+            toned(state, state.as_str()),
+            cell(job.style().as_str()),
+            cell(how_far(job)),
+            cell(look.age(job.created_at)),
+            cell(job.note.as_deref().unwrap_or_default()),
+        ]
+    });
+    table(["ID", "KIND", "STATE", "STYLE", "PROGRESS", "AGE", "NOTE"], rows.collect(), look)
+}
+
+/// Says in a few words how far a job has come.
+fn how_far(job: &Job) -> String {
+    match &job.state {
+        JobState::Queued => job.queue_position.map_or_else(|| "-".to_owned(), |before| format!("{before} before it")),
+        JobState::Running { device, progress, .. } => {
+            let percent = progress.done.saturating_mul(100).checked_div(progress.total).unwrap_or(0);
+            format!("{percent}% on {device}")
+        }
+        JobState::Paused | JobState::Cancelled { .. } => "-".to_owned(),
+        JobState::Succeeded { started_at, finished_at, .. } => {
+            seconds(finished_at.duration_since(*started_at).as_secs_f64())
+        }
+        JobState::Failed { error, .. } => error.code.to_string(),
+    }
+}
+
+/// Lists styles.
+pub(crate) fn styles(styles: &[Style], look: &Look) -> String {
+    let rows = styles.iter().map(|style| {
+        [
+            cell(style.name.as_str()),
+            toned(style.state, style.state.as_str()),
+            maybe(style.architecture.as_deref()),
+            maybe(style.licence.as_deref()),
+            maybe(style.title.as_deref()),
+            cell(style.problem.as_ref().map_or(String::new(), |problem| problem.detail.clone())),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    if styles.iter().all(|style| style.problem.is_none()) {
+        let rows = rows
+            .into_iter()
+            .map(|[name, state, architecture, licence, title, _]| [name, state, architecture, licence, title]);
+        return table(["NAME", "STATE", "ARCHITECTURE", "LICENCE", "TITLE"], rows.collect(), look);
+    }
+    table(["NAME", "STATE", "ARCHITECTURE", "LICENCE", "TITLE", "PROBLEM"], rows, look)
+}
+
+/// Lists devices.
+pub(crate) fn devices(devices: &[Device], look: &Look) -> String {
+    let rows = devices.iter().map(|device| {
+        let (tone, state) = if device.busy { (Tone::Active, "busy") } else { (Tone::Quiet, "idle") };
+        [
+            cell(&device.name),
+            cell(device.kind.as_str()),
+            toned(tone, state),
+            maybe(device.job.map(|job| job.short().to_string())),
+            maybe(device.utilisation.map(|share| format!("{:.0}%", share * 100.0))),
+            maybe((device.threads > 0).then(|| device.threads.to_string())),
+            cell(bytes(device.memory_bytes)),
+            maybe(device.temperature.map(|degrees| format!("{degrees:.0} °C"))),
+            maybe(device.model.as_deref()),
+        ]
+    });
+    table(["NAME", "KIND", "STATE", "JOB", "LOAD", "CORES", "MEMORY", "TEMP", "MODEL"], rows.collect(), look)
+}
+
+/// Lists mails.
+pub(crate) fn mail(mail: &[Mail], look: &Look) -> String {
+    let rows = mail.iter().map(|mail| {
+        [
+            cell(mail.job.short().to_string()),
+            toned(mail.state, mail.state.as_str()),
+            cell(mail.attempts.to_string()),
+            maybe(mail.next_try.map(|at| {
+                let wait = at.as_second() - look.now.as_second();
+                if wait <= 0 { "now".to_owned() } else { format!("in {}", seconds(wait as f64)) }
+            })),
+            cell(&mail.recipient),
+            maybe(mail.last_answer.as_deref()),
+        ]
+    });
+    table(["JOB", "STATE", "TRIES", "NEXT TRY", "RECIPIENT", "LAST ANSWER"], rows.collect(), look)
+}

@@ -1,0 +1,120 @@
+//! Questions and orders that fit one message.
+
+use std::future::Future;
+use std::time::Duration;
+
+use protocol::convert::{WireError, to_wire};
+use protocol::wire;
+use protocol::{Device, Job, JobKind, JobPage, JobRef, Mail, StateName, Style, StyleName};
+use tonic::{Request, Response, Status};
+
+use super::{CallError, Client, Connection};
+
+/// How long an answer that needs no upload may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<StateName>,
+    /// Only of this kind.
+    pub kind: Option<JobKind>,
+    /// Only with this style.
+    pub style: Option<StyleName>,
+    /// At most so many.
+    pub limit: Option<u32>,
+    /// The cursor of the page before.
+    pub after: Option<String>,
+}
+
+/// An accepted job.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The job, as it was accepted.
+    pub job: Job,
+    /// Whether this answers a repeated submit.
+    pub replayed: bool,
+}
+
+/// Which change a job is asked to make.
+macro_rules! job_calls {
+    ($($(#[$doc:meta])* $name:ident as $rpc:ident),+ $(,)?) => { $(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// Whatever the daemon refuses, and an unreachable daemon.
+        pub async fn $name(&self, job: JobRef) -> Result<Job, CallError> {
+            let message = wire::JobRequest { id: job.to_string() };
+            self.ask(message, async |mut client, request| client.$rpc(request).await).await
+        }
+    )+ };
+}
+
+impl Connection {
+    job_calls! {
+        /// Finds a job.
+        job as get_job,
+        /// Stops a job; a finished one stays as it is.
+        cancel as cancel_job,
+        /// Holds a job back.
+        pause as pause_job,
+        /// Puts a paused job back into the queue.
+        resume as resume_job,
+        /// Puts a failed or cancelled job back into the queue.
+        retry as retry_job,
+        /// Forgets a finished job: photo, result and row.
+        forget as forget_job,
+    }
+
+    /// Lists jobs, newest first.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub async fn jobs(&self, filter: Filter) -> Result<JobPage, CallError> {
+        let message = wire::ListJobsRequest {
+            state: to_wire(filter.state),
+            kind: to_wire(filter.kind),
+            style: filter.style.map(|style| style.to_string()),
+            limit: filter.limit,
+            after: filter.after,
+        };
+        self.ask(message, async |mut client, request| client.list_jobs(request).await).await
+    }
+
+    /// Lists the styles.
+    ///
+    /// # Errors
+    /// An unreachable daemon.
+    pub async fn styles(&self) -> Result<Vec<Style>, CallError> {
+        self.ask(wire::ListStylesRequest {}, async |mut client, request| client.list_styles(request).await).await
+    }
+
+    /// Lists the devices.
+    ///
+    /// # Errors
+    /// An unreachable daemon.
+    pub async fn devices(&self) -> Result<Vec<Device>, CallError> {
+        self.ask(wire::ListDevicesRequest {}, async |mut client, request| client.list_devices(request).await).await
+    }
+
+    /// Lists the outbox, newest first.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub async fn mail(&self) -> Result<Vec<Mail>, CallError> {
+        self.ask(wire::ListMailRequest {}, async |mut client, request| client.list_mail(request).await).await
+    }
+
+    /// Sends one message and reads one answer.
+    async fn ask<M, W, T, F>(&self, message: M, call: impl FnOnce(Client, Request<M>) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<Response<W>, Status>>,
+        T: TryFrom<W, Error = WireError>,
+    {
+        let mut request = Request::new(message);
+        request.set_timeout(ANSWER_TIMEOUT);
+        let answer = call(self.client.clone(), request).await.map_err(|status| self.failed(&status))?;
+        answer.into_inner().try_into().map_err(|error| self.garbled(&error))
+    }
+}

@@ -1,0 +1,212 @@
+//! Files on their way to the daemon and back.
+
+use std::path::PathBuf;
+
+use futures::future::Either;
+use protocol::convert::to_wire;
+use protocol::wire::{self, import_style_request, stylize_request};
+use protocol::{JobRef, OutputFormat, Priority, Style, StyleName};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::Streaming;
+use tonic::{Response, Status};
+
+use super::{CallError, Connection, Submission};
+
+/// Bytes a message.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Where an upload's bytes come from; it can be read again when the connection breaks.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, read as it is sent.
+    File(PathBuf),
+    /// Bytes at hand.
+    Bytes(Vec<u8>),
+}
+
+/// An order to paint a photo; absent fields take the daemon's defaults.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The style's name.
+    pub style: StyleName,
+    /// Mix of photo and painting, 0 to 1.
+    pub strength: Option<f32>,
+    /// Longest side in pixels.
+    pub size: Option<u32>,
+    /// Keep the photo's chroma.
+    pub preserve_color: bool,
+    /// The result's format.
+    pub format: Option<OutputFormat>,
+    /// Which jobs go first.
+    pub priority: Option<Priority>,
+    /// Where to mail the painting.
+    pub email: Option<String>,
+    /// A person's own words.
+    pub note: Option<String>,
+    /// Makes the submit safe to repeat.
+    pub idempotency_key: Option<String>,
+}
+
+impl From<Order> for wire::StylizeOrder {
+    fn from(order: Order) -> Self {
+        Self {
+            style: order.style.to_string(),
+            strength: order.strength,
+            size: order.size,
+            preserve_color: order.preserve_color,
+            format: to_wire(order.format),
+            priority: to_wire(order.priority),
+            email: order.email,
+            note: order.note,
+            idempotency_key: order.idempotency_key,
+        }
+    }
+}
+
+impl Connection {
+    /// Sends a photo to be painted.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, an unreachable daemon, and a photo that can't be read.
+    pub async fn stylize(&self, order: Order, photo: &Source) -> Result<Submission, CallError> {
+        let first = wire::StylizeRequest { part: Some(stylize_request::Part::Order(order.into())) };
+        let chunk = |bytes: Vec<u8>| wire::StylizeRequest { part: Some(stylize_request::Part::Chunk(bytes.into())) };
+        let mut client = self.client.clone();
+        let answer = self.upload(first, photo, chunk, async move |parts| client.stylize(parts).await).await?;
+        let job = answer.job.ok_or(protocol::convert::WireError::Missing("job")).and_then(TryInto::try_into);
+        Ok(Submission { job: job.map_err(|error| self.garbled(&error))?, replayed: answer.replayed })
+    }
+
+    /// Sends a style package or a foreign weight file.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, an unreachable daemon, and a package that can't be read.
+    pub async fn import_style(&self, name: &StyleName, package: &Source) -> Result<Style, CallError> {
+        let first = wire::ImportStyleRequest { part: Some(import_style_request::Part::Name(name.to_string())) };
+        let chunk =
+            |bytes: Vec<u8>| wire::ImportStyleRequest { part: Some(import_style_request::Part::Chunk(bytes.into())) };
+        let mut client = self.client.clone();
+        let answer = self.upload(first, package, chunk, async move |parts| client.import_style(parts).await).await?;
+        answer.try_into().map_err(|error| self.garbled(&error))
+    }
+
+    /// Opens a finished job's result.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub async fn result(&self, job: JobRef) -> Result<Download, CallError> {
+        let request = wire::JobRequest { id: job.to_string() };
+        let answer = self.client.clone().get_result(request).await;
+        let mut chunks = answer.map_err(|status| self.failed(&status))?.into_inner();
+        let first = chunks.message().await.map_err(|status| self.failed(&status))?.unwrap_or_default();
+        let left = first.total_bytes;
+        let media_type = first.media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+        Ok(Download { connection: self.clone(), chunks, media_type, left, pending: first.data.into() })
+    }
+
+    /// Streams `first` and then the source's bytes. A source that can't be read to its end breaks the call off
+    /// before the daemon could take the part for the whole.
+    async fn upload<M: Send + 'static, W>(
+        &self,
+        first: M,
+        source: &Source,
+        chunk: impl Fn(Vec<u8>) -> M,
+        call: impl AsyncFnOnce(ReceiverStream<M>) -> Result<Response<W>, Status>,
+    ) -> Result<W, CallError> {
+        let (sender, receiver) = mpsc::channel(2);
+        let feed = Box::pin(feed(sender.clone(), first, source, chunk));
+        let call = Box::pin(call(ReceiverStream::new(receiver)));
+        let answer = match futures::future::select(feed, call).await {
+            // The daemon answers before it has everything: it refuses, or has seen this upload before.
+            Either::Right((answer, _)) => answer,
+            Either::Left((Err(error), call)) => {
+                drop(call);
+                drop(sender);
+                return Err(error);
+            }
+            Either::Left((Ok(()), call)) => {
+                drop(sender);
+                call.await
+            }
+        };
+        answer.map(Response::into_inner).map_err(|status| self.failed(&status))
+    }
+}
+
+async fn feed<M>(
+    to: mpsc::Sender<M>,
+    first: M,
+    source: &Source,
+    chunk: impl Fn(Vec<u8>) -> M,
+) -> Result<(), CallError> {
+    // A send fails only when the call has ended; its answer then says why.
+    if to.send(first).await.is_err() {
+        return Ok(());
+    }
+    match source {
+        Source::Bytes(bytes) => {
+            for part in bytes.chunks(CHUNK_BYTES) {
+                if to.send(chunk(part.to_vec())).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Source::File(path) => {
+            let unreadable = |source| CallError::File { what: path.display().to_string(), source };
+            let mut file = File::open(path).await.map_err(unreadable)?;
+            loop {
+                let mut part = Vec::with_capacity(CHUNK_BYTES);
+                file.read_buf(&mut part).await.map_err(unreadable)?;
+                if part.is_empty() || to.send(chunk(part)).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file on its way from the daemon.
+pub struct Download {
+    connection: Connection,
+    chunks: Streaming<wire::Chunk>,
+    media_type: String,
+    left: Option<u64>,
+    pending: Vec<u8>,
+}
+
+impl Download {
+    /// Returns what kind of file it is.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// Waits for the next bytes; none at the end.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] when the connection breaks, or the stream ends before the file is whole.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        if !self.pending.is_empty() {
+            let bytes = std::mem::take(&mut self.pending);
+            return Ok(Some(self.counted(bytes)));
+        }
+        let message = self.chunks.message().await.map_err(|status| self.connection.failed(&status))?;
+        match (message, self.left) {
+            (Some(chunk), _) => Ok(Some(self.counted(chunk.data.into()))),
+            (None, Some(left)) if left > 0 => Err(CallError::Unreachable {
+                server: self.connection.server.clone(),
+                reason: format!("the file ends {left} bytes too early"),
+            }),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn counted(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
+        bytes
+    }
+}
