@@ -10,7 +10,8 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is a caller's tensor of another size than its shape says")]
 
 pub mod direct;
-mod disjoint;
+pub(crate) mod disjoint;
+pub mod elementwise;
 pub mod layout;
 mod multiply;
 pub mod norm;

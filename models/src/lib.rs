@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod builtin;
 pub mod compute;
+pub mod executor;
 #[cfg(test)]
 mod fixtures;
 pub mod kernels;

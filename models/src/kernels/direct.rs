@@ -13,6 +13,7 @@ pub use narrow::Narrow;
 
 use std::ops::Range;
 
+use super::layout::Shape;
 use super::output::{Sink, Tally, Target};
 use super::simd::{Block, Kernel, LANES, Simd, floats, floats_mut};
 use super::source::{Border, FEW, Growth, Photo, Source, Window, packed_lanes};
@@ -45,17 +46,12 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
-    fn batch(&self) -> usize {
+    /// Returns its sides.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
         match self {
-            Self::Blocked(source) => source.shape.batch,
-            Self::Photo(_) => 1,
-        }
-    }
-
-    fn channels(&self) -> usize {
-        match self {
-            Self::Blocked(source) => source.shape.channels,
-            Self::Photo(_) => 3,
+            Self::Blocked(source) => source.shape,
+            Self::Photo(photo) => Shape { batch: 1, channels: 3, height: photo.rows.len(), width: photo.columns.len() },
         }
     }
 
@@ -104,6 +100,12 @@ impl Direct {
         Self { form, growth, border, phases: Phases::forward(kernel, form, repeat) }
     }
 
+    /// The same, but with padding that each call may choose anew: see [`Self::run`].
+    #[must_use]
+    pub fn sliding(kernel: &[f32], form: Form, growth: Growth, border: Border) -> Self {
+        Self { form, growth, border, phases: Phases::forward(kernel, form, 1) }
+    }
+
     /// Packs a kernel `[inputs][outputs][k][k]` of a transposed convolution: input `i` adds `kernel[u]` to the output
     /// `i * stride + u - before`.
     ///
@@ -120,22 +122,29 @@ impl Direct {
         self.phases.bytes()
     }
 
-    /// Returns the rows of the input that some rows of the output are made from.
+    /// Returns the rows of the input that some rows of the output are made from; `before` as in [`Self::run`].
     #[must_use]
-    pub fn input_rows(&self, rows: Range<usize>, input_height: usize) -> Range<usize> {
-        self.window(rows, 0..1).source_rows(input_height)
+    pub fn input_rows(&self, rows: Range<usize>, input_height: usize, before: usize) -> Range<usize> {
+        self.window(rows, 0..1, [before, 0]).source_rows(input_height)
     }
 
-    fn window(&self, rows: Range<usize>, columns: Range<usize>) -> Window {
+    fn window(&self, rows: Range<usize>, columns: Range<usize>, before: [usize; 2]) -> Window {
         let ((top, height), (left, width)) = (self.phases.window(rows), self.phases.window(columns));
+        let (top, left) = (top - before[0] as isize, left - before[1] as isize);
         let (growth, border, step) = (self.growth, self.border, self.phases.step);
         Window { growth, border, top, left, height, width, step }
     }
 
     /// Convolves: `target` = the convolution of `input`.
-    pub fn run(&self, pool: &ComputePool, input: &Input<'_>, target: Target<'_>) {
-        assert_eq!((input.channels(), target.shape.channels), (self.form.inputs, self.form.outputs), "channels fit");
-        assert_eq!(input.batch(), target.shape.batch, "pictures fit");
+    ///
+    /// `before` is added to the form's `before` in both directions; only a sliding convolution has use for it.
+    pub fn run(&self, pool: &ComputePool, input: &Input<'_>, before: [usize; 2], target: Target<'_>) {
+        assert_eq!(
+            (input.shape().channels, target.shape.channels),
+            (self.form.inputs, self.form.outputs),
+            "channels fit"
+        );
+        assert_eq!(input.shape().batch, target.shape.batch, "pictures fit");
         let (rows, batch, first_row) = (target.rows.len(), target.shape.batch, target.rows.start);
         let cut = Cut::new(self, rows, target.shape.width);
         let tasks = cut.tasks();
@@ -155,6 +164,7 @@ impl Direct {
             pool.backend().run(Task {
                 direct: self,
                 input,
+                before,
                 sink: &sink,
                 first_row,
                 n,
@@ -184,7 +194,7 @@ const WINDOW: usize = 8192;
 impl Cut {
     fn new(direct: &Direct, rows: usize, width: usize) -> Self {
         let blocks = |height: usize, width: usize| {
-            let pixels = direct.window(0..height, 0..width).pixels();
+            let pixels = direct.window(0..height, 0..width, [0; 2]).pixels();
             window_blocks(pixels, direct.form.inputs) + pixels
         };
         let period = direct.phases.period;
@@ -217,6 +227,7 @@ impl Cut {
 struct Task<'a> {
     direct: &'a Direct,
     input: &'a Input<'a>,
+    before: [usize; 2],
     sink: &'a Sink<'a>,
     first_row: usize,
     n: usize,
@@ -230,12 +241,12 @@ impl Kernel for Task<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { direct, input, sink, first_row, n, rows, columns, scratch, mut tallies } = self;
+        let Self { direct, input, before, sink, first_row, n, rows, columns, scratch, mut tallies } = self;
         let rows = first_row + rows.start..first_row + rows.end;
-        let window = direct.window(rows.clone(), columns.clone());
+        let window = direct.window(rows.clone(), columns.clone(), before);
         let (values, rest) = scratch.split_at_mut(window_blocks(window.pixels(), direct.form.inputs));
         input.gather(simd, &window, n, values, &mut rest[..window.pixels()]);
-        let tile = tile::Tile { direct, sink, first_row, n, window, values: floats(values) };
+        let tile = tile::Tile { direct, before, sink, first_row, n, window, values: floats(values) };
         for kb in (0..direct.form.outputs.div_ceil(LANES)).step_by(2) {
             let (rows, columns, tallies) = (rows.clone(), columns.clone(), tallies.as_deref_mut());
             if packed_lanes(direct.form.inputs) == FEW {

@@ -8,34 +8,33 @@ pub(crate) fn max_rows<S: Simd>() -> usize {
     if S::WIDE { 14 } else { 6 }
 }
 
-/// Calls `$f::<S, rows, …>` for a number of rows known when the program runs.
+/// Calls `$f::<S, rows, …>` for a number of rows that [`tile_rows`] gave.
 macro_rules! with_rows {
     ($rows:expr, $f:ident::<$s:ident, _ $(, $generic:tt)*>($($argument:expr),* $(,)?)) => {
         match $rows {
             1 => $f::<$s, 1 $(, $generic)*>($($argument),*),
             2 => $f::<$s, 2 $(, $generic)*>($($argument),*),
-            3 => $f::<$s, 3 $(, $generic)*>($($argument),*),
             4 => $f::<$s, 4 $(, $generic)*>($($argument),*),
-            5 => $f::<$s, 5 $(, $generic)*>($($argument),*),
             6 => $f::<$s, 6 $(, $generic)*>($($argument),*),
-            7 if S::WIDE => $f::<$s, 7 $(, $generic)*>($($argument),*),
             8 if S::WIDE => $f::<$s, 8 $(, $generic)*>($($argument),*),
-            9 if S::WIDE => $f::<$s, 9 $(, $generic)*>($($argument),*),
             10 if S::WIDE => $f::<$s, 10 $(, $generic)*>($($argument),*),
-            11 if S::WIDE => $f::<$s, 11 $(, $generic)*>($($argument),*),
             12 if S::WIDE => $f::<$s, 12 $(, $generic)*>($($argument),*),
-            13 if S::WIDE => $f::<$s, 13 $(, $generic)*>($($argument),*),
             14 if S::WIDE => $f::<$s, 14 $(, $generic)*>($($argument),*),
-            _ => unreachable!("a register tile has at most 14 rows, on small register files 6"),
+            _ => unreachable!("`tile_rows` gives even numbers up to the largest, and 1"),
         }
     };
 }
 pub(crate) use with_rows;
 
-/// Splits `count` rows into register tiles of nearly equal size; returns the size.
+/// Returns the rows of the next register tile when `count` rows are left: tiles of nearly equal size, of few sizes, since
+/// each is compiled on its own.
 #[inline(always)]
-pub(crate) fn even_rows<S: Simd>(count: usize) -> usize {
-    count.div_ceil(count.div_ceil(max_rows::<S>()).max(1))
+pub(crate) fn tile_rows<S: Simd>(count: usize) -> usize {
+    if count < 2 {
+        return count;
+    }
+    let tiles = count.div_ceil(max_rows::<S>());
+    count.div_ceil(tiles).next_multiple_of(2).min(count / 2 * 2)
 }
 
 /// Rows of channels times a matrix: `out[kb][t] = sum over c of rows[c / 16][t][c % 16] * matrix[c][kb]`.
@@ -55,13 +54,14 @@ impl Product<'_> {
     /// Writes the product to `out`, `[output blocks][stride]`.
     #[inline(always)]
     pub(crate) fn run<S: Simd>(self, simd: S, out: &mut [Block]) {
-        let step = even_rows::<S>(self.count);
         for kb in (0..self.output_blocks).step_by(2) {
             let matrix = &self.matrix[kb * self.input_blocks * LANES..];
             let out = &mut out[kb * self.stride..];
-            for t in (0..self.count).step_by(step) {
+            let mut t = 0;
+            while t < self.count {
                 let (rows, out) = (&self.rows[t..], &mut out[t..]);
-                let many = step.min(self.count - t);
+                let many = tile_rows::<S>(self.count - t);
+                t += many;
                 if kb + 1 == self.output_blocks {
                     with_rows!(many, tile::<S, _, 1, 1>(simd, self, rows, matrix, 0, out));
                 } else if S::WIDE {

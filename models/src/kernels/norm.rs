@@ -57,6 +57,18 @@ impl Moments {
         Self { channel_blocks, moments: vec![[Moment::default(); LANES]; shape.batch * channel_blocks] }
     }
 
+    /// Takes the moments of the channels of one picture.
+    #[must_use]
+    pub fn of(channels: &[Moment]) -> Self {
+        let block = |chunk: &[Moment]| {
+            let mut block = [Moment::default(); LANES];
+            block[..chunk.len()].copy_from_slice(chunk);
+            block
+        };
+        let moments: Vec<_> = channels.chunks(LANES).map(block).collect();
+        Self { channel_blocks: moments.len(), moments }
+    }
+
     /// Forgets all values.
     pub fn clear(&mut self) {
         self.moments.fill([Moment::default(); LANES]);

@@ -23,11 +23,13 @@ pub struct Epilogue<'a> {
 /// Where a convolution writes: a blocked tensor, perhaps only some of its rows.
 #[derive(Debug)]
 pub struct Target<'a> {
-    /// The blocks of the rows to be written.
+    /// The blocks of the rows at hand.
     pub blocks: &'a mut [Block],
     /// The sides of the whole tensor.
     pub shape: Shape,
-    /// The rows to be written.
+    /// The rows at hand.
+    pub held: Range<usize>,
+    /// The rows to be written, all at hand.
     pub rows: Range<usize>,
     /// What is done to every sum.
     pub epilogue: Epilogue<'a>,
@@ -39,7 +41,14 @@ impl<'a> Target<'a> {
     /// Writes a whole tensor.
     #[must_use]
     pub fn whole(blocks: &'a mut [Block], shape: Shape) -> Self {
-        Self { blocks, shape, rows: 0..shape.height, epilogue: Epilogue::default(), moments: None }
+        Self {
+            blocks,
+            shape,
+            held: 0..shape.height,
+            rows: 0..shape.height,
+            epilogue: Epilogue::default(),
+            moments: None,
+        }
     }
 
     /// Sets what is done to every sum.
@@ -50,8 +59,9 @@ impl<'a> Target<'a> {
 
     /// Splits into what tasks share and where their statistics go; checks the sizes.
     pub(crate) fn split(self, tasks_a_picture: usize) -> (Sink<'a>, Tallies<'a>) {
-        let blocks = self.shape.batch * self.shape.channel_blocks() * self.rows.len() * self.shape.width;
+        let blocks = self.shape.batch * self.shape.channel_blocks() * self.held.len() * self.shape.width;
         assert_eq!(self.blocks.len(), blocks, "the output holds its rows");
+        assert!(self.held.start <= self.rows.start && self.rows.end <= self.held.end, "the rows are at hand");
         for other in [self.epilogue.residual, self.epilogue.gate].into_iter().flatten() {
             assert_eq!(other.len(), blocks, "the epilogue's tensors are laid out as the output is");
         }
@@ -59,7 +69,9 @@ impl<'a> Target<'a> {
         let sink = Sink {
             blocks: Disjoint::new(self.blocks),
             shape: self.shape,
+            skipped: self.rows.start - self.held.start,
             rows: self.rows.len(),
+            plane: self.held.len() * self.shape.width,
             epilogue: self.epilogue,
         };
         (sink, tallies)
@@ -71,7 +83,11 @@ impl<'a> Target<'a> {
 pub(crate) struct Sink<'a> {
     pub(crate) blocks: Disjoint<'a, Block>,
     pub(crate) shape: Shape,
+    /// Rows at hand before the first one to be written.
+    skipped: usize,
     pub(crate) rows: usize,
+    /// Blocks of one channel block.
+    pub(crate) plane: usize,
     pub(crate) epilogue: Epilogue<'a>,
 }
 
@@ -79,7 +95,7 @@ impl Sink<'_> {
     /// Returns the index of a pixel's block.
     #[inline(always)]
     pub(crate) fn index(&self, n: usize, kb: usize, y: usize, x: usize) -> usize {
-        ((n * self.shape.channel_blocks() + kb) * self.rows + y) * self.shape.width + x
+        (n * self.shape.channel_blocks() + kb) * self.plane + (self.skipped + y) * self.shape.width + x
     }
 
     /// Returns the bias of a channel block.

@@ -12,7 +12,7 @@ use super::disjoint::Disjoint;
 use super::multiply::{Product, packed_index};
 use super::output::{Sink, Tally, Target};
 use super::simd::{Block, Kernel, LANES, Simd};
-use super::source::{Border, Source};
+use super::source::{Border, Growth, Source, Window};
 use super::threads::ComputePool;
 use transform::{InputTransform, OutputTransform, kernel_transform};
 
@@ -46,6 +46,18 @@ impl Geometry {
     #[must_use]
     pub fn same(border: Border) -> Self {
         Self { doubled: false, border, pad: 1 }
+    }
+
+    /// Returns the rows of the input that some rows of the output are made from.
+    #[must_use]
+    pub fn input_rows(self, rows: Range<usize>, input_height: usize) -> Range<usize> {
+        let (growth, border) = match (self.doubled, self.border) {
+            (true, Border::Reflect) => (Growth::Nearest(2), Border::Edge),
+            (true, border) => (Growth::Nearest(2), border),
+            (false, border) => (Growth::None, border),
+        };
+        let (top, height) = (rows.start as isize - self.pad as isize, rows.len() + 2);
+        Window { growth, border, top, left: 0, height, width: 1, step: 1 }.source_rows(input_height)
     }
 
     fn output_side(self, side: usize) -> usize {

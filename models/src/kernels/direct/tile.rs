@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Direct, Phase};
-use crate::kernels::multiply::{even_rows, with_rows};
+use crate::kernels::multiply::{tile_rows, with_rows};
 use crate::kernels::output::{Running, Sink, Tally};
 use crate::kernels::simd::{Block, LANES, Simd};
 use crate::kernels::source::Window;
@@ -12,6 +12,7 @@ use crate::kernels::source::Window;
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     pub(super) direct: &'a Direct,
+    pub(super) before: [usize; 2],
     pub(super) sink: &'a Sink<'a>,
     pub(super) first_row: usize,
     pub(super) n: usize,
@@ -77,7 +78,8 @@ impl Tile<'_> {
     fn offsets(&self, phase: &Phase, y: usize, x: usize, offsets: &mut Vec<usize>) {
         let phases = &self.direct.phases;
         let origin = |o: usize, start: isize| (o / phases.period * phases.step) as isize - start;
-        let (top, left) = (origin(y, self.window.top), origin(x, self.window.left));
+        let [above, beside] = self.before.map(|before| before as isize);
+        let (top, left) = (origin(y, self.window.top) - above, origin(x, self.window.left) - beside);
         let place = |&(dy, dx): &(isize, isize)| {
             (top + dy) as usize * self.window.row_pixels() + self.window.place((left + dx) as usize)
         };
@@ -94,9 +96,10 @@ impl Tile<'_> {
         single: bool,
         mut running: Option<&mut [Running<S::V>; 2]>,
     ) {
-        let step = even_rows::<S>(count);
-        for q in (0..count).step_by(step) {
-            let many = step.min(count - q);
+        let mut next = 0;
+        while next < count {
+            let (q, many) = (next, tile_rows::<S>(count - next));
+            next += many;
             let running = running.as_deref_mut();
             if single {
                 with_rows!(many, piece::<S, _, 1, 1, L>(simd, self, line, q, 0, running));
@@ -166,7 +169,7 @@ fn finish<S: Simd, const R: usize, const N: usize>(
     sums: &[[Block; N]; R],
     mut running: Option<&mut [Running<S::V>; 2]>,
 ) {
-    let plane = tile.sink.rows * tile.sink.shape.width;
+    let plane = tile.sink.plane;
     for n in 0..N {
         let bias = tile.sink.bias(simd, line.kb + first + n);
         let start = line.index + (first + n) * plane + q * line.period;

@@ -75,7 +75,7 @@ fn check_direct(plainly: Plainly, growth: Growth) {
     for pool in pools() {
         let x = blocked(&pool, shape, &input);
         let mut y = vec![Block::ZERO; output.blocks()];
-        direct.run(&pool, &Input::Blocked(Source::whole(&x, shape)), Target::whole(&mut y, output));
+        direct.run(&pool, &Input::Blocked(Source::whole(&x, shape)), [0; 2], Target::whole(&mut y, output));
         let error = distance(&planar(&pool, output, &y), &expected);
         assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
         if plainly.outputs <= 3 && plainly.stride == 1 {
@@ -144,7 +144,7 @@ fn a_transposed_convolution_is_the_gradient_of_a_convolution() {
         for pool in pools() {
             let dy = blocked(&pool, output, &gradient);
             let mut dx = vec![Block::ZERO; shape.blocks()];
-            direct.run(&pool, &Input::Blocked(Source::whole(&dy, output)), Target::whole(&mut dx, shape));
+            direct.run(&pool, &Input::Blocked(Source::whole(&dy, output)), [0; 2], Target::whole(&mut dx, shape));
             let error = distance(&planar(&pool, shape, &dx), &expected);
             assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
             if stride == 1 && shape.channels == 3 {

@@ -118,8 +118,9 @@ impl InputTransform<'_> {
     ) -> [[S::V; N]; N] {
         let shape = &self.source.shape;
         let mut patch = [[simd.zero(); N]; N];
-        let inside = |start: isize, side: usize| start >= 0 && start as usize + N <= side;
-        if inside(top, shape.height) && inside(left, shape.width) {
+        let inside =
+            |start: isize, first: usize, side: usize| start >= first as isize && start as usize + N <= first + side;
+        if inside(top, self.source.first_row, self.source.rows) && inside(left, 0, shape.width) {
             for (y, line) in patch.iter_mut().enumerate() {
                 let row = self.source.row(self.n, self.cb, top as usize + y);
                 let from: &[Block; N] = row[left as usize..].first_chunk().expect("the patch is inside");
