@@ -12,9 +12,12 @@
 pub mod direct;
 pub(crate) mod disjoint;
 pub mod elementwise;
+pub mod gram;
 pub mod layout;
+pub mod max_pool;
 mod multiply;
 pub mod norm;
+mod outer;
 pub mod output;
 pub mod simd;
 pub mod source;

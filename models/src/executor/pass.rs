@@ -139,24 +139,13 @@ impl<'a> Run<'a> {
         for rows in self.strips(passes, last) {
             let affines = self.affines.clone();
             let input = self.input(first, source, &affines, current);
-            match to.as_deref_mut() {
-                Some(blocks) => {
-                    self.strip(
-                        &affines,
-                        input,
-                        first,
-                        last,
-                        rows,
-                        strips,
-                        To::Tensor { blocks, held: 0..shape.height },
-                    )?;
-                }
-                None => {
-                    let count = Shape { height: rows.len(), ..shape }.blocks();
-                    let (thrown, strips) = strips.split_at_mut(count);
-                    let to = To::Tensor { blocks: thrown, held: rows.clone() };
-                    self.strip(&affines, input, first, last, rows, strips, to)?;
-                }
+            if let Some(blocks) = to.as_deref_mut() {
+                let to = To::Tensor { blocks, held: 0..shape.height };
+                self.strip(&affines, input, first, last, rows, strips, to)?;
+            } else {
+                let (thrown, strips) = strips.split_at_mut(Shape { height: rows.len(), ..shape }.blocks());
+                let to = To::Tensor { blocks: thrown, held: rows.clone() };
+                self.strip(&affines, input, first, last, rows, strips, to)?;
             }
         }
         self.end_with_norm(first..last + 1)

@@ -212,7 +212,7 @@ impl Planner<'_> {
             }
         };
         let budget = self.budget.checked_sub(whole)?;
-        let strip_count = if keep == Keep::Nothing { 1 } else { 0 };
+        let strip_count = usize::from(keep == Keep::Nothing);
         for strip in self.strips(&stages) {
             let mut blocks = self.strip_blocks(&stages, strip);
             if keep != Keep::Both {

@@ -29,7 +29,7 @@ fn networks() -> Vec<(&'static str, Network)> {
 }
 
 fn photo(height: usize, width: usize) -> Vec<f32> {
-    let wave = |i: usize| ((i * 7919 % 1000) as f32 / 1000.0 + (i as f32 * 0.01).sin().abs()) / 2.0;
+    let wave = |i: usize| (i * 7919 % 1000) as f32 / 2000.0 + (i as f32 * 0.01).sin().abs() * 0.5;
     (0..height * width * 3).map(wave).collect()
 }
 

@@ -8,6 +8,9 @@ use super::simd::{Block, Kernel, LANES, Simd};
 use super::source::{Affine, Prelude, Source};
 use super::threads::ComputePool;
 
+/// Rows of one channel block that a task takes.
+const ROWS: usize = 16;
+
 /// Adds `b` to the rows `rows` of the one picture `x`, each value after its prelude, in place.
 pub fn residual_sum(
     pool: &ComputePool,
@@ -18,7 +21,6 @@ pub fn residual_sum(
     rows: Range<usize>,
 ) {
     assert_eq!((x.len(), shape.batch), (shape.blocks(), 1), "one picture of that size");
-    const ROWS: usize = 16;
     let pieces = rows.len().div_ceil(ROWS);
     let x = Disjoint::new(x);
     pool.for_each(shape.channel_blocks() * pieces, |index| {

@@ -70,6 +70,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(v, 0)`, which keeps a NaN.
     fn relu(self, v: Self::V) -> Self::V;
+    /// The larger of two that are not NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `v` where `gate > 0`, else 0.
     fn gate(self, gate: Self::V, v: Self::V) -> Self::V;
     /// Writes the sums of the lanes of each vector to the lanes of one: lane `i` is the sum of `rows[i]`.
@@ -192,6 +194,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn relu(self, v: Self::V) -> Self::V {
         each(|i| if v[i] < 0.0 { 0.0 } else { v[i] })
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        each(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
     fn gate(self, gate: Self::V, v: Self::V) -> Self::V {

@@ -118,7 +118,9 @@ fn finish(conv: &Conv, weights: &Weights, channel: usize, out: &mut [f64]) {
     let element = |name: String| f64::from(weights.get(&name).unwrap().values[channel]);
     if conv.bias {
         let bias = element(conv.bias_name());
-        out.iter_mut().for_each(|v| *v += bias);
+        for v in out.iter_mut() {
+            *v += bias;
+        }
     }
     if let Some(norm) = conv.norm {
         let count = out.len() as f64;
@@ -131,9 +133,13 @@ fn finish(conv: &Conv, weights: &Weights, channel: usize, out: &mut [f64]) {
         };
         let (scale, shift) =
             if norm.affine { (element(conv.norm_name("weight")), element(conv.norm_name("bias"))) } else { (1.0, 0.0) };
-        out.iter_mut().for_each(|v| *v = (*v - mean) / (variance + f64::from(norm.eps)).sqrt() * scale + shift);
+        for v in out.iter_mut() {
+            *v = (*v - mean) / (variance + f64::from(norm.eps)).sqrt() * scale + shift;
+        }
     }
     if conv.relu {
-        out.iter_mut().for_each(|v| *v = v.max(0.0));
+        for v in out {
+            *v = v.max(0.0);
+        }
     }
 }

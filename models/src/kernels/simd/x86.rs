@@ -103,6 +103,10 @@ impl Simd for Avx512 {
         proven!(_mm512_max_ps(_mm512_setzero_ps(), v))
     }
     #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        proven!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
     fn gate(self, gate: Self::V, v: Self::V) -> Self::V {
         proven!(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v))
     }
@@ -168,6 +172,10 @@ impl Simd for Avx2 {
         // The second operand is the result where either is a NaN.
         let zero = proven!(_mm256_setzero_ps());
         proven!(Pair([_mm256_max_ps(zero, v.0[0]), _mm256_max_ps(zero, v.0[1])]))
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        proven!(Pair([_mm256_max_ps(a.0[0], b.0[0]), _mm256_max_ps(a.0[1], b.0[1])]))
     }
     #[inline(always)]
     fn gate(self, gate: Self::V, v: Self::V) -> Self::V {
