@@ -31,6 +31,8 @@ impl Decoding {
 
     /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
     pub(super) async fn check(&self, draft: Draft, limits: Limits) -> Result<(Draft, Header), Refusal> {
+        // The core comes first: only so many uploads are in memory at all. Neither semaphore is ever closed.
+        let core = Arc::clone(&self.cores).acquire_owned().await;
         let (draft, bytes, header) = blocking(move || {
             let bytes = draft.read().map_err(|error| crate::spool::storage_refusal(&error))?;
             let header = picture::probe(&bytes, limits).map_err(|error| picture_refusal(&error))?;
@@ -48,13 +50,11 @@ impl Decoding {
                 ),
             ));
         }
-        // Neither semaphore is ever closed; were one, decoding would still be bounded by tokio's own pool.
         let memory = Arc::clone(&self.memory).acquire_many_owned(needed).await;
-        let core = Arc::clone(&self.cores).acquire_owned().await;
         blocking(move || {
             let decoded = picture::decode(&bytes, limits);
             drop((memory, core));
-            let (header, _) = decoded.map_err(|error| picture_refusal(&error))?;
+            decoded.map_err(|error| picture_refusal(&error))?;
             Ok((draft, header))
         })
         .await

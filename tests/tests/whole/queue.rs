@@ -264,16 +264,16 @@ async fn results_are_let_go_in_time() {
     let job = house.submit_one().await;
     strings.act(Act::Finish);
     house.finished(job.id).await;
-    house.daemon().sweep();
+    tokio::task::block_in_place(|| house.daemon().sweep());
     house.intake().result(JobRef::Id(job.id)).await.unwrap();
     house.config.data.keep_results = Duration::ZERO;
     let (engine, _strings) = puppet("a");
     house.reopen(vec![engine]);
-    house.daemon().sweep();
+    tokio::task::block_in_place(|| house.daemon().sweep());
     assert_eq!(house.intake().result(JobRef::Id(job.id)).await.unwrap_err().code, ErrorCode::ResultGone);
     house.config.data.keep_jobs = Duration::ZERO;
     let (engine, _strings) = puppet("a");
     house.reopen(vec![engine]);
-    house.daemon().sweep();
+    tokio::task::block_in_place(|| house.daemon().sweep());
     assert_eq!(house.intake().job(JobRef::Id(job.id)).await.unwrap_err().code, ErrorCode::JobNotFound);
 }
