@@ -36,10 +36,10 @@ impl BuiltinStyle {
     /// Reads the style as a package, without a folder.
     ///
     /// # Errors
-    /// The limits are smaller than the files.
+    /// The limits are smaller than what the weights hold.
     pub fn package(&self, limits: &PackageLimits) -> Result<Package, PackageError> {
-        let [(_, manifest), (_, weights), (_, preview)] = self.files;
-        Package::from_parts(manifest, weights, Some(preview.to_vec()), limits)
+        let file = |name: &str| self.files.iter().find(|(file, _)| *file == name).map(|(_, bytes)| bytes.to_vec());
+        Package::assemble(limits, |name, _| Ok(file(name)))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod compute;
 pub mod executor;
 #[cfg(test)]
 mod fixtures;
+pub mod import;
 pub mod kernels;
 pub mod network;
 pub mod package;

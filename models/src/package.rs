@@ -25,6 +25,9 @@ pub use error::PackageError;
 pub use files::{MANIFEST_FILE, PREVIEW_FILE, WEIGHTS_FILE};
 pub use manifest::Manifest;
 
+pub(crate) use files::read as read_bounded;
+pub(crate) use safetensors_file::read as read_safetensors;
+
 /// A style, complete and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Package {
@@ -88,25 +91,22 @@ impl Package {
     /// # Errors
     /// See [`PackageError`]; nothing of a refused package is kept.
     pub fn read_folder(folder: &Path, limits: &PackageLimits) -> Result<Self, PackageError> {
-        let text = files::read(folder, MANIFEST_FILE, limits.manifest_bytes)?.ok_or(PackageError::ManifestMissing)?;
-        let weights_file = manifest::from_toml(&text)?.1.name;
-        let bytes = files::read(folder, &weights_file, limits.weights_bytes)?;
-        let weights = bytes.ok_or(PackageError::WeightsMissing { file: weights_file })?;
-        let preview = files::read(folder, PREVIEW_FILE, limits.preview_bytes)?;
-        Self::from_parts(&text, &weights, preview, limits)
+        Self::assemble(limits, |name, limit| files::read(folder, name, limit))
     }
 
-    /// Reads a package from the contents of a folder's files: `style.toml`, the weights it names, the preview.
-    pub(crate) fn from_parts(
-        text: &[u8],
-        weights: &[u8],
-        preview: Option<Vec<u8>>,
+    /// Reads a package whose files `read` knows by name; it holds each against the limit given with the name.
+    pub(crate) fn assemble(
         limits: &PackageLimits,
+        read: impl Fn(&str, u64) -> Result<Option<Vec<u8>>, PackageError>,
     ) -> Result<Self, PackageError> {
-        let (manifest, weights_file) = manifest::from_toml(text)?;
-        check_sha256(weights, &weights_file.sha256)?;
-        let contents = safetensors_file::read(weights, limits)?;
-        Self::new(manifest, contents.tensors, preview.or(contents.preview))
+        let text = read(MANIFEST_FILE, limits.manifest_bytes)?.ok_or(PackageError::ManifestMissing)?;
+        let (manifest, weights_file) = manifest::from_toml(&text)?;
+        let bytes = read(&weights_file.name, limits.weights_bytes)?;
+        let bytes = bytes.ok_or(PackageError::WeightsMissing { file: weights_file.name })?;
+        check_sha256(&bytes, &weights_file.sha256)?;
+        let contents = safetensors_file::read(&bytes, limits)?;
+        let preview = read(PREVIEW_FILE, limits.preview_bytes)?.or(contents.preview);
+        Self::new(manifest, contents.tensors, preview)
     }
 
     /// Reads a package that is one file.

@@ -14,7 +14,7 @@ pub const WEIGHTS_FILE: &str = "weights.safetensors";
 pub const PREVIEW_FILE: &str = "preview.jpg";
 
 /// Reads a file of a folder whole; `None` when there is none.
-pub(super) fn read(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PackageError> {
+pub(crate) fn read(folder: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PackageError> {
     let file = || name.to_owned();
     let unreadable = |source| PackageError::Unreadable { file: file(), source };
     let Some(opened) = open(folder, name)? else {
