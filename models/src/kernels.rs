@@ -10,7 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is a caller's tensor of another size than its shape says")]
 
 pub mod direct;
-pub(crate) mod disjoint;
+mod disjoint;
 pub mod elementwise;
 pub mod gram;
 pub mod layout;

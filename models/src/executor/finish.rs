@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::{Painting, Plan};
 use crate::kernels::ComputePool;
-use crate::kernels::disjoint::Disjoint;
 use crate::kernels::elementwise::Finish;
 use crate::kernels::layout::Shape;
 use crate::kernels::norm::Moment;
@@ -38,21 +37,15 @@ impl Planes<'_> {
     }
 
     /// Adds what is known of the values to three moments.
-    pub(super) fn moments(&self, pool: &ComputePool, moments: &mut [Moment; 3]) {
-        let mut all = vec![Moment::default(); 3 * self.rows.len()];
-        let slots = Disjoint::new(&mut all);
-        pool.for_each(3 * self.rows.len(), |i| {
-            let row = &self.values[self.row(i % 3, self.rows.start + i / 3)];
+    pub(super) fn moments(&mut self, pool: &ComputePool, moments: &mut [Moment; 3]) {
+        let rows = self.rows.len();
+        let all = pool.map_chunks(self.values, self.shape.width, |_, row| {
             let count = row.len() as f64;
             let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
-            let deviations = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum();
-            // SAFETY: each task has a slot of its own.
-            #[expect(unsafe_code, reason = "tasks write disjoint slots")]
-            let slot = unsafe { slots.range(i..i + 1) };
-            slot[0] = Moment { count, mean, deviations };
+            Moment { count, mean, deviations: row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum() }
         });
         for (i, row) in all.iter().enumerate() {
-            moments[i % 3].merge(row);
+            moments[i / rows].merge(row);
         }
     }
 
@@ -65,62 +58,42 @@ impl Planes<'_> {
         margin: usize,
         painting: &mut Painting<'_>,
     ) -> bool {
-        let finite = std::sync::atomic::AtomicBool::new(true);
-        let (width, picture) = (plan.width, plan.width * plan.height);
-        let rows: Vec<_> = self.rows.clone().filter(|y| (margin..margin + plan.height).contains(y)).collect();
-        let ranges: Vec<_> = rows.iter().map(|y| [0, 1, 2].map(|c| self.row(c, *y))).collect();
-        let values = Disjoint::new(self.values);
-        let out = Out::new(painting);
-        pool.for_each(rows.len(), |i| {
-            let y = rows[i] - margin;
-            let planes = ranges[i].clone().map(|range| {
-                // SAFETY: each row is finished by one task.
-                #[expect(unsafe_code, reason = "tasks write disjoint rows")]
-                let row = unsafe { values.range(range.start + margin..range.start + margin + width) };
-                row
-            });
-            for (c, row) in planes.into_iter().enumerate() {
-                if !finish.apply(pool, c, row) {
-                    finite.store(false, std::sync::atomic::Ordering::Relaxed);
-                }
-                out.store(c, y, width, picture, row);
-            }
-        });
-        finite.into_inner()
-    }
-}
-
-/// The painting as tasks see it.
-enum Out<'a> {
-    Rgb8(Disjoint<'a, u8>),
-    Planar(Disjoint<'a, f32>),
-}
-
-impl<'a> Out<'a> {
-    fn new(painting: &'a mut Painting<'_>) -> Self {
-        match painting {
-            Painting::Rgb8(bytes) => Self::Rgb8(Disjoint::new(bytes)),
-            Painting::Planar(values) => Self::Planar(Disjoint::new(values)),
+        let width = plan.width;
+        let visible = self.rows.start.max(margin)..self.rows.end.min(margin + plan.height);
+        if visible.is_empty() {
+            return true;
         }
-    }
-
-    fn store(&self, channel: usize, y: usize, width: usize, picture: usize, row: &[f32]) {
-        match self {
-            Self::Planar(values) => {
-                let start = channel * picture + y * width;
-                // SAFETY: each row is stored by one task.
-                #[expect(unsafe_code, reason = "tasks write disjoint rows")]
-                let to = unsafe { values.range(start..start + width) };
-                to.copy_from_slice(row);
+        let (first, last) = (visible.start - margin, visible.end - margin);
+        let row = |channel: usize, y: usize| {
+            let range = self.row(channel, y + margin);
+            &self.values[range.start + margin..range.start + margin + width]
+        };
+        let finite = match painting {
+            Painting::Rgb8(bytes) => {
+                pool.map_chunks(&mut bytes[first * width * 3..last * width * 3], width * 3, |i, texels| {
+                    let mut values = vec![0.0; width];
+                    let mut finite = true;
+                    for c in 0..3 {
+                        values.copy_from_slice(row(c, first + i));
+                        finite &= finish.apply(pool, c, &mut values);
+                        for (texel, v) in texels.as_chunks_mut::<3>().0.iter_mut().zip(&values) {
+                            texel[c] = (v * 255.0 + 0.5) as u8;
+                        }
+                    }
+                    finite
+                })
             }
-            Self::Rgb8(bytes) => {
-                // SAFETY: each row, with all its channels, is stored by one task.
-                #[expect(unsafe_code, reason = "tasks write disjoint rows")]
-                let to = unsafe { bytes.range(y * width * 3..(y + 1) * width * 3) };
-                for (texel, v) in to.as_chunks_mut::<3>().0.iter_mut().zip(row) {
-                    texel[channel] = (v * 255.0 + 0.5) as u8;
-                }
-            }
-        }
+            Painting::Planar(values) => values
+                .chunks_exact_mut(width * plan.height)
+                .enumerate()
+                .flat_map(|(c, plane)| {
+                    pool.map_chunks(&mut plane[first * width..last * width], width, |i, to| {
+                        to.copy_from_slice(row(c, first + i));
+                        finish.apply(pool, c, to)
+                    })
+                })
+                .collect(),
+        };
+        finite.into_iter().all(|finite| finite)
     }
 }

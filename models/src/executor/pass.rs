@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
                 let (planes, strips) = strips.split_at_mut(count.div_ceil(LANES));
                 let values = &mut floats_mut(planes)[..count];
                 self.strip(&affines, input, first, last, rows.clone(), strips, To::Planes(values))?;
-                let planes = Planes { values, shape, rows };
+                let mut planes = Planes { values, shape, rows };
                 if is_final {
                     finite &= planes.store(self.pool, &finish, self.plan, margin, &mut self.painting);
                 } else {

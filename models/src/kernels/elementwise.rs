@@ -135,3 +135,30 @@ pub fn tanh(x: f32) -> f32 {
     let power = f32::from_bits((((n + ROUND).to_bits() as i32 - ROUND.to_bits() as i32 + 127) as u32) << 23);
     1.0 - 2.0 / (p * power + 1.0)
 }
+
+/// Blocks that a task takes.
+const PIECE: usize = 4096;
+
+/// Zeroes `gradient` where `values` is not positive: the gradient of a `ReLU`.
+pub fn gate(pool: &ComputePool, values: &[Block], gradient: &mut [Block]) {
+    assert_eq!(values.len(), gradient.len(), "a gradient has its tensor's size");
+    pool.map_chunks(gradient, PIECE, |i, gradient| {
+        let values = &values[i * PIECE..][..gradient.len()];
+        pool.backend().run(Gate { values, gradient });
+    });
+}
+
+struct Gate<'a> {
+    values: &'a [Block],
+    gradient: &'a mut [Block],
+}
+
+impl Kernel for Gate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (gradient, value) in self.gradient.iter_mut().zip(self.values) {
+            simd.store(simd.gate(simd.load(value), simd.load(gradient)), gradient);
+        }
+    }
+}

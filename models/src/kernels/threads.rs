@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::disjoint::Disjoint;
 use super::simd::{Backend, Block};
 
 /// The threads that one logical device computes on.
@@ -82,6 +83,25 @@ impl ComputePool {
                 task(index, &mut scratch[..blocks]);
             }
         });
+    }
+
+    /// Runs `task` for every chunk of a slice (the last one may be shorter) and returns the answers in order.
+    pub(crate) fn map_chunks<T: Send, R: Send + Default + Clone>(
+        &self,
+        slice: &mut [T],
+        chunk: usize,
+        task: impl Fn(usize, &mut [T]) -> R + Sync,
+    ) -> Vec<R> {
+        let len = slice.len();
+        let mut answers = vec![R::default(); len.div_ceil(chunk)];
+        let (slice, slots) = (Disjoint::new(slice), Disjoint::new(&mut answers));
+        self.for_each(len.div_ceil(chunk), |i| {
+            // SAFETY: each chunk and each slot goes to one task.
+            #[expect(unsafe_code, reason = "tasks write disjoint chunks")]
+            let (part, slot) = unsafe { (slice.range(i * chunk..len.min((i + 1) * chunk)), slots.range(i..i + 1)) };
+            slot[0] = task(i, part);
+        });
+        answers
     }
 
     /// Gives the scratch memory of all threads back to the system.

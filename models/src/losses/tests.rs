@@ -1,0 +1,104 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use safetensors::SafeTensors;
+
+use super::{LossTerms, LossWeights, Perceptual};
+use crate::kernels::ComputePool;
+use crate::kernels::layout::{Shape, from_blocked};
+use crate::vgg::{Features, LAYERS, Tap, Vgg};
+
+fn tensor(file: &str, name: &str) -> Vec<f32> {
+    let path = format!("{}/tests/data/reference/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// Returns a number of a line of `losses.txt`.
+fn expected(line: &str, term: &str) -> f64 {
+    let path = format!("{}/tests/data/reference/losses.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix(line)).unwrap();
+    let value = line.split_whitespace().find_map(|pair| pair.strip_prefix(term)?.strip_prefix('='));
+    value.unwrap().parse().unwrap()
+}
+
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let sum = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let error = sum(&mut found.iter().zip(expected).map(|(a, b)| f64::from(a - b)));
+    error / sum(&mut expected.iter().map(|v| f64::from(*v)))
+}
+
+const PHOTOS: Shape = Shape { batch: 2, channels: 3, height: 48, width: 64 };
+
+fn check_terms(line: &str, terms: &LossTerms) {
+    let close = |found: f64, term: &str| {
+        let expected = expected(line, term);
+        assert!((found - expected).abs() < 1e-4 * expected.abs(), "{line} {term}: {found} instead of {expected}");
+    };
+    close(terms.total, "total");
+    close(terms.content, "content");
+    close(terms.style, "style");
+    if terms.total_variation != 0.0 {
+        close(terms.total_variation, "tv");
+    }
+    if line.starts_with("house") || line.starts_with("painter") {
+        for (layer, loss) in &terms.layers {
+            close(*loss, &format!("style_{layer}"));
+        }
+    }
+}
+
+#[test]
+fn features_are_those_of_an_independent_implementation() {
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let shape = Shape { batch: 1, ..PHOTOS };
+    let mut features = Features::default();
+    features.look(&pool, &vgg, &tensor("inputs", "x")[..shape.elements()], shape, Tap::STYLE[4]);
+    for tap in Tap::STYLE.into_iter().chain([Tap::CONTENT]) {
+        let (shape, blocks) = features.tap(tap);
+        let mut values = vec![0.0; shape.elements()];
+        from_blocked(&pool, shape, blocks, &mut values);
+        let some: Vec<_> = values.chunks_exact(shape.plane()).step_by(16).flatten().copied().collect();
+        let error = distance(&some, &tensor("vgg_taps_of_x0_every_16th_channel", tap.name()));
+        assert!(error < 1e-4, "{}: {error:e}", tap.name());
+    }
+    assert!(LAYERS.iter().all(|layer| layer.outputs % 16 == 0), "16 channels are one block");
+}
+
+#[test]
+fn losses_and_gradients_are_those_of_an_independent_implementation() {
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let paintings = tensor("forward", "y");
+    for (name, weights) in [("house", LossWeights::house()), ("johnson", LossWeights::johnson())] {
+        let mut loss = Perceptual::new(&pool, &vgg, weights, &[(&art, [56, 72], 1.0)]);
+        loss.set_content(&pool, &vgg, &photos, PHOTOS);
+        let mut gradient = vec![0.0; paintings.len()];
+        for _ in 0..2 {
+            let terms = loss.evaluate(&pool, &vgg, &paintings, PHOTOS, &mut gradient);
+            check_terms(&format!("{name} step 0:"), &terms);
+            let error = distance(&gradient, &tensor(&format!("{name}_gradients"), "y"));
+            assert!(error < 1e-3, "{name}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn the_painters_gradient_is_that_of_an_independent_implementation() {
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let shape = Shape { batch: 1, ..PHOTOS };
+    let (first, second) = photos.split_at(shape.elements());
+    let pixels: Vec<_> = first.iter().zip(second).map(|(a, b)| 0.8 * a + 0.2 * b).collect();
+    let weights = LossWeights { style: 5.0, ..LossWeights::house() };
+    let mut loss = Perceptual::new(&pool, &vgg, weights, &[(&art, [56, 72], 1.0)]);
+    loss.set_content(&pool, &vgg, first, shape);
+    let mut gradient = vec![0.0; pixels.len()];
+    let terms = loss.evaluate(&pool, &vgg, &pixels, shape, &mut gradient);
+    check_terms("painter:", &terms);
+    let error = distance(&gradient, &tensor("painter_gradient", "pixels"));
+    assert!(error < 1e-3, "{error:e}");
+}

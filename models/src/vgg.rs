@@ -1,0 +1,134 @@
+//! VGG19 (Simonyan and Zisserman 2015) up to conv5_1: the eyes of the losses.
+//!
+//! Its weights never change, so it has gradients with respect to its input only. Everything stays in the blocked layout
+//! from the picture to the last tap and back.
+
+mod features;
+mod weights;
+
+use std::sync::OnceLock;
+
+pub use features::Features;
+pub use weights::{VggError, VggWeights};
+
+use crate::kernels::direct::{Direct, Form, Narrow};
+use crate::kernels::layout::channel_vector;
+use crate::kernels::simd::{Block, LANES};
+use crate::kernels::source::{Affine, Border, Growth};
+use crate::kernels::winograd::Winograd;
+
+/// A convolution of VGG19 with its `ReLU`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerName {
+    /// The `ReLU`'s name.
+    pub name: &'static str,
+    /// Its number in torchvision's `features`.
+    pub feature: usize,
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+    /// Whether a max pool comes before it.
+    pub pooled: bool,
+}
+
+const fn layer(name: &'static str, feature: usize, inputs: usize, outputs: usize, pooled: bool) -> LayerName {
+    LayerName { name, feature, inputs, outputs, pooled }
+}
+
+/// The layers in order.
+pub const LAYERS: [LayerName; 13] = [
+    layer("relu1_1", 0, 3, 64, false),
+    layer("relu1_2", 2, 64, 64, false),
+    layer("relu2_1", 5, 64, 128, true),
+    layer("relu2_2", 7, 128, 128, false),
+    layer("relu3_1", 10, 128, 256, true),
+    layer("relu3_2", 12, 256, 256, false),
+    layer("relu3_3", 14, 256, 256, false),
+    layer("relu3_4", 16, 256, 256, false),
+    layer("relu4_1", 19, 256, 512, true),
+    layer("relu4_2", 21, 512, 512, false),
+    layer("relu4_3", 23, 512, 512, false),
+    layer("relu4_4", 25, 512, 512, false),
+    layer("relu5_1", 28, 512, 512, true),
+];
+
+/// A place where a loss looks: the number of a layer in [`LAYERS`], none of them right before a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tap(usize);
+
+impl Tap {
+    /// The taps of the style losses, `relu1_1` to `relu5_1`.
+    pub const STYLE: [Self; 5] = [Self(0), Self(2), Self(4), Self(8), Self(12)];
+    /// The tap of the content losses, `relu4_2`.
+    pub const CONTENT: Self = Self(9);
+
+    /// Returns its layer.
+    #[must_use]
+    pub fn layer(self) -> LayerName {
+        LAYERS[self.0]
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.layer().name
+    }
+}
+
+/// VGG19, its kernels transformed.
+#[derive(Debug)]
+pub struct Vgg {
+    weights: VggWeights,
+    first: Direct,
+    rest: Vec<Winograd>,
+    biases: Vec<Vec<Block>>,
+    mean: Vec<Affine>,
+    /// Made when a gradient is first asked for.
+    backward: OnceLock<Backward>,
+}
+
+#[derive(Debug)]
+struct Backward {
+    first: Narrow,
+    rest: Vec<Winograd>,
+}
+
+impl Vgg {
+    /// Transforms weights.
+    #[must_use]
+    pub fn new(weights: VggWeights) -> Self {
+        let first = Direct::new(weights.kernel(0), form(3, 64), Growth::None, Border::Zero);
+        let transform = |(i, layer): (usize, &LayerName)| Winograd::new(weights.kernel(i), layer.outputs, layer.inputs);
+        let rest = LAYERS.iter().enumerate().skip(1).map(transform).collect();
+        let biases = (0..LAYERS.len()).map(|i| channel_vector(weights.bias(i))).collect();
+        let mut mean = Affine { scale: Block([1.0; LANES]), shift: Block::ZERO };
+        for (shift, mean) in mean.shift.0.iter_mut().zip(weights.mean()) {
+            *shift = -mean;
+        }
+        Self { first, rest, biases, mean: vec![mean], backward: OnceLock::new(), weights }
+    }
+
+    /// Expands the weights that are part of the program.
+    ///
+    /// Takes some hundred milliseconds and as many megabytes: once a process is enough, behind an `Arc`.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::new(VggWeights::builtin())
+    }
+
+    fn backward(&self) -> &Backward {
+        self.backward.get_or_init(|| {
+            let transform =
+                |(i, l): (usize, &LayerName)| Winograd::backward(self.weights.kernel(i), l.outputs, l.inputs);
+            Backward {
+                first: Narrow::backward(self.weights.kernel(0), form(64, 3)),
+                rest: LAYERS.iter().enumerate().skip(1).map(transform).collect(),
+            }
+        })
+    }
+}
+
+fn form(inputs: usize, outputs: usize) -> Form {
+    Form { inputs, outputs, kernel: 3, stride: 1, before: 1 }
+}
