@@ -66,7 +66,7 @@ impl Intake {
         let registry = self.0.registry.clone();
         blocking(move || {
             let bytes = package.read().map_err(|error| storage_refusal(&error))?;
-            let package = Package::from_bytes(&bytes, &PackageLimits::default())
+            let package = models::import::read_bytes(&bytes, name.as_str(), &PackageLimits::default())
                 .map_err(|error| Refusal::new(ErrorCode::InvalidPackage, error.to_string()))?;
             let entry = registry.publish(&name, &package).map_err(|error| registry_refusal(&error))?;
             Ok(entry.style.clone())
