@@ -42,3 +42,58 @@ impl Picture {
 fn luma(pixel: &[u8]) -> f32 {
     0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn picture(rgb: Vec<u8>) -> Picture {
+        Picture::new(rgb.len() as u32 / 3, 1, rgb, None).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn strength_zero_is_the_photo_and_one_the_painting(
+            photo in prop::collection::vec(any::<u8>(), 30),
+            painting in prop::collection::vec(any::<u8>(), 30),
+        ) {
+            let (photo, painting) = (picture(photo), picture(painting));
+            prop_assert_eq!(&Picture::mix(&photo, &painting, 0.0).unwrap(), &photo);
+            prop_assert_eq!(&Picture::mix(&photo, &painting, 1.0).unwrap(), &painting);
+        }
+
+        #[test]
+        fn the_photos_colours_on_the_photo_itself_change_nothing(photo in prop::collection::vec(any::<u8>(), 30)) {
+            let photo = picture(photo);
+            prop_assert_eq!(&photo.with_chroma_of(&photo).unwrap(), &photo);
+        }
+
+        #[test]
+        fn luma_is_the_paintings_wherever_nothing_clips(
+            photo in prop::collection::vec(100..150u8, 30),
+            painting in prop::collection::vec(100..150u8, 30),
+        ) {
+            let (photo, painting) = (picture(photo), picture(painting));
+            let coloured = painting.with_chroma_of(&photo).unwrap();
+            for (pixel, painted) in coloured.rgb().chunks_exact(3).zip(painting.rgb().chunks_exact(3)) {
+                prop_assert!((luma(pixel) - luma(painted)).abs() <= 0.51);
+            }
+        }
+    }
+
+    #[test]
+    fn a_half_mix_lies_in_the_middle_and_keeps_the_photos_alpha() {
+        let photo = Picture::new(1, 1, vec![0, 100, 255], Some(vec![7])).unwrap();
+        let mixed = Picture::mix(&photo, &picture(vec![10, 101, 0]), 0.5).unwrap();
+        assert_eq!(mixed, Picture::new(1, 1, vec![5, 101, 128], Some(vec![7])).unwrap());
+    }
+
+    #[test]
+    fn pictures_of_different_sizes_do_not_mix() {
+        let (one, two) = (picture(vec![0; 3]), picture(vec![0; 6]));
+        assert!(matches!(Picture::mix(&one, &two, 0.5), Err(PictureError::SizesDiffer { .. })));
+        assert!(matches!(one.with_chroma_of(&two), Err(PictureError::SizesDiffer { .. })));
+    }
+}

@@ -59,7 +59,11 @@ impl Format {
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::WebP,
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Self::Gif,
-            [b'B', b'M', ..] => Self::Bmp,
+            // Two letters alone begin many a text; the size of the second header makes sure.
+            [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
+                Self::Bmp
+            }
+            [b'I', b'I', 0x2a, 0, _, _, _, _, b'C', b'R', ..] => return Err(unsupported(bytes)),
             [b'I', b'I', 0x2a | 0x2b, 0, ..] | [b'M', b'M', 0, 0x2a | 0x2b, ..] => Self::Tiff,
             _ => return Err(unsupported(bytes)),
         };
@@ -77,15 +81,17 @@ impl fmt::Display for Format {
 fn unsupported(bytes: &[u8]) -> PictureError {
     const CONVERT: &str = "save or export it as JPEG, PNG or WebP and send that";
     let (found, hint) = match bytes {
-        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.get(..4) {
-            Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => (
-                "a HEIC picture",
-                "export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible) and send that",
-            ),
-            Some(b"avif" | b"avis") => ("an AVIF picture", CONVERT),
-            Some(b"crx ") => ("a camera raw file", "develop it to JPEG, PNG or TIFF and send that"),
-            _ => ("a video", "send one of its frames as JPEG, PNG or WebP"),
-        },
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, &[b"avif", b"avis"]) => {
+            ("an AVIF picture", CONVERT)
+        }
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, HEIC_BRANDS) => (
+            "a HEIC picture",
+            "export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible) and send that",
+        ),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'c', b'r', b'x', ..] | [b'I', b'I', 0x2a, 0, ..] => {
+            ("a camera raw file", "develop it to JPEG, PNG or TIFF and send that")
+        }
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => ("a video", "send one of its frames as JPEG, PNG or WebP"),
         [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => ("a JPEG XL picture", CONVERT),
         [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => ("a JPEG 2000 picture", CONVERT),
         [b'8', b'B', b'P', b'S', ..] => ("a Photoshop document", CONVERT),
@@ -96,6 +102,14 @@ fn unsupported(bytes: &[u8]) -> PictureError {
         _ => ("an unknown kind of file", "send a JPEG, PNG, WebP, GIF, BMP or TIFF"),
     };
     PictureError::UnsupportedFormat { found, hint }
+}
+
+const HEIC_BRANDS: &[&[u8; 4]] = &[b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"];
+
+/// Whether an ISO media file's first box names any of these brands, as its own or as one it is compatible with.
+fn has_brand(bytes: &[u8], brands: &[&[u8; 4]]) -> bool {
+    let box_bytes = usize::from(bytes[3]).min(bytes.len());
+    bytes[..box_bytes].chunks_exact(4).skip(2).any(|brand| brands.iter().any(|wanted| brand == *wanted))
 }
 
 /// Whether the beginning of `bytes` reads like an SVG document (possibly after a byte order mark, a prologue, comments).
@@ -183,5 +197,45 @@ impl FromStr for OutputFormat {
             .into_iter()
             .find(|format| is(format.name()) || is(format.extension()))
             .ok_or_else(|| UnknownOutputFormat(text.chars().take(32).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        Format::sniff(bytes).map_or_else(|error| error.to_string(), |format| format.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_called_by_its_name_with_the_way_out() {
+        let check = |bytes: &[u8], name: &str, way_out: &str| {
+            let refusal = refusal(bytes);
+            assert!(refusal.contains(name) && refusal.contains(way_out), "{refusal}");
+        };
+        check(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "JPEG");
+        check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "AVIF", "JPEG");
+        check(b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF", "JPEG");
+        check(b"\0\0\0\x1cftypisom\0\0\0\0", "video", "frames");
+        check(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG", "PNG");
+        check(b"\xef\xbb\xbf\n<?xml version='1.0'?>\n<!-- drawn -->\n<SVG/>", "SVG", "PNG");
+        check(b"%PDF-1.7", "PDF", "JPEG");
+        check(b"\xff\x0a\xfa", "JPEG XL", "PNG");
+        check(b"II*\0\x10\0\0\0CR\x02\0", "camera raw", "develop");
+        check(b"PK\x03\x04", "archive", "unpack");
+        check(b"hello", "unknown", "send a JPEG");
+        check(b"BM is how this text begins", "unknown", "send a JPEG");
+        check(b"", "empty", "send");
+    }
+
+    #[test]
+    fn an_output_format_is_read_as_it_is_written() {
+        for format in OutputFormat::ALL {
+            assert_eq!(format.name().parse(), Ok(format));
+            assert_eq!(format.extension().to_uppercase().parse(), Ok(format));
+        }
+        assert!("gif".parse::<OutputFormat>().is_err());
+        assert!("".parse::<OutputFormat>().is_err());
     }
 }
