@@ -1,7 +1,7 @@
 //! The one seam of the house: what a device can do. The daemon runs [`Engine`]s without knowing what is behind
 //! them; tests bring scripted ones that stop or fail at named points.
 
-pub mod local;
+mod local;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 use models::package::Package;
 use models::picture::Picture;
 use protocol::DeviceKind;
+
+pub use local::{DeviceError, engines};
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
