@@ -46,7 +46,7 @@ impl Default for Options {
 /// The folder of styles; clones share it. The last clone that is dropped ends the watching thread.
 #[derive(Clone)]
 pub struct Registry {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     _watch: Arc<WatchThread>,
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use models::package::{PREVIEW_FILE, PackageLimits, WEIGHTS_FILE};
 use protocol::StyleState;
 
-use super::{Bench, package, problem, state, write};
+use super::{Bench, name, package, problem, state, write};
 use crate::Options;
 use crate::listing::list;
 use crate::scan::{Haste, Look, Scan};
@@ -128,6 +128,22 @@ fn a_style_that_may_not_be_read_becomes_good_when_it_may() {
     assert_eq!(state(&bench.entry("wave").unwrap()), (StyleState::Broken, Some("unreadable")));
     fs::set_permissions(&wave, Permissions::from_mode(0o755)).unwrap();
     bench.wait_ready("wave", 0.1);
+}
+
+#[test]
+fn a_folder_of_styles_that_may_not_be_listed_keeps_its_styles() {
+    let bench = Bench::filled(Options::default(), |folder| write(&folder.join("wave"), 0.1));
+    fs::set_permissions(&bench.folder, Permissions::from_mode(0o000)).unwrap();
+    if fs::read_dir(&bench.folder).is_ok() {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    bench.registry.publish(&name("sea"), &package(0.2)).unwrap_err();
+    bench.registry.shared.rescan(Haste::None).unwrap_err();
+    assert_eq!(state(&bench.entry("wave").unwrap()), (StyleState::Ready, None));
+    fs::set_permissions(&bench.folder, Permissions::from_mode(0o755)).unwrap();
+    write(&bench.path("sea"), 0.2);
+    bench.wait_ready("sea", 0.2);
 }
 
 #[test]

@@ -101,13 +101,15 @@ fn a_style_that_never_was_good_is_broken_and_says_why() {
     assert!(film.entry("wave").unwrap().package.is_none());
 }
 
+/// What makes a style a bad one.
+type Break = fn(&Path);
+
 #[test]
 fn a_bad_package_never_replaces_a_good_one() {
     let mut film = Film::new();
     write(&film.path("wave"), 0.1);
     film.settle();
     let good = film.entry("wave").unwrap().package.clone().unwrap();
-    type Break = fn(&Path);
     let breaks: [(&str, Break); 4] = [
         ("digest_mismatch", cut_weights),
         ("weights_missing", |folder| fs::remove_file(folder.join(WEIGHTS_FILE)).unwrap()),
@@ -153,12 +155,13 @@ fn a_touched_file_is_no_change() {
 #[test]
 fn weights_of_the_same_length_and_age_are_a_change() {
     let mut film = Film::new();
-    let weights = film.path("wave").join(WEIGHTS_FILE);
-    write(&film.path("wave"), 0.1);
-    let age = fs::metadata(&weights).unwrap().modified().unwrap();
+    let file = film.path("wave.safetensors");
+    fs::write(&file, package(0.1).to_bytes()).unwrap();
+    let before = fs::metadata(&file).unwrap();
     film.settle();
-    write(&film.path("wave"), 0.2);
-    File::options().write(true).open(&weights).unwrap().set_modified(age).unwrap();
+    fs::write(&file, package(0.2).to_bytes()).unwrap();
+    File::options().write(true).open(&file).unwrap().set_modified(before.modified().unwrap()).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().len(), before.len());
     film.settle();
     assert_eq!(film.entry("wave").unwrap().style.digest, Some(package(0.2).digest));
 }

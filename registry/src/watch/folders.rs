@@ -120,3 +120,53 @@ impl WatchedFolders {
 fn is_forbidden(error: &notify::Error) -> bool {
     matches!(&error.kind, ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::sync::mpsc::{Receiver, sync_channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn hears(signals: &Receiver<()>) -> bool {
+        signals.recv_timeout(Duration::from_secs(20)).is_ok()
+    }
+
+    #[test]
+    fn a_folder_that_can_not_be_watched_asks_to_be_looked_at_and_is_watched_when_it_is_there() {
+        let ground = tempfile::tempdir().unwrap();
+        let root = ground.path().join("styles");
+        let (wake, signals) = sync_channel(1);
+        let mut folders = WatchedFolders::new(&root, wake);
+        assert_eq!(folders.cover(&[]), Coverage::Lacking);
+        fs::create_dir(&root).unwrap();
+        assert_eq!(folders.cover(&[]), Coverage::Grown);
+        assert_eq!(folders.cover(&[]), Coverage::Same);
+        fs::write(root.join("x"), "x").unwrap();
+        assert!(hears(&signals));
+        assert_eq!(WatchedFolders::none(&root).cover(&[]), Coverage::Lacking);
+    }
+
+    #[test]
+    fn a_folder_that_moves_away_and_back_or_is_replaced_is_watched_anew() {
+        let ground = tempfile::tempdir().unwrap();
+        let (style, aside, other) =
+            (ground.path().join("wave"), ground.path().join(".aside"), ground.path().join(".other"));
+        fs::create_dir(&style).unwrap();
+        fs::create_dir(&other).unwrap();
+        let (wake, signals) = sync_channel(1);
+        let mut folders = WatchedFolders::new(ground.path(), wake);
+        let styles = [style.clone()];
+        assert_eq!((folders.cover(&styles), folders.cover(&styles)), (Coverage::Grown, Coverage::Same));
+        fs::rename(&style, &aside).unwrap();
+        fs::rename(&aside, &style).unwrap();
+        assert!(hears(&signals));
+        assert_eq!(folders.cover(&styles), Coverage::Grown, "notify has dropped it");
+        fs::rename(&style, &aside).unwrap();
+        fs::rename(&other, &style).unwrap();
+        assert!(hears(&signals));
+        assert_eq!(folders.cover(&styles), Coverage::Grown);
+    }
+}
