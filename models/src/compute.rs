@@ -1,43 +1,95 @@
-//! What a style is painted on.
+//! What a style is painted on: the processor's cores, or a graphics processor through candle.
 
-/// The threads of one logical CPU device.
+use std::error::Error;
+use std::sync::Mutex;
+
+use candle_core::Device;
+
+use crate::executor::Arena;
+use crate::kernels::{ComputePool, PoolError};
+
+/// The most memory that a device keeps from one painting to the next.
+const KEPT_BYTES: usize = 128 << 20;
+
+/// One logical device.
 ///
-/// Devices that split a machine's cores have one each; all work given to it stays on its own threads.
+/// CPU devices that split a machine's cores have threads of their own; all work given to one stays on them.
 pub struct Compute {
-    pool: rayon::ThreadPool,
+    pub(crate) kind: Kind,
+}
+
+/// What a device is made of.
+pub(crate) enum Kind {
+    /// Threads, and the memory that they paint in.
+    Cpu { pool: ComputePool, arena: Mutex<Arena> },
+    /// A device of candle's.
+    Candle(Device),
 }
 
 /// Why a device could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("{threads} compute threads could not be started: {source}")]
-pub struct ComputeError {
-    threads: usize,
-    source: rayon::ThreadPoolBuildError,
+pub enum ComputeError {
+    /// The system refuses a thread.
+    #[error(transparent)]
+    Threads(#[from] PoolError),
+    /// There is no such graphics processor, or this build can't use it.
+    #[error("the device `{name}` is not at hand: {source}")]
+    Unavailable {
+        /// The device's name.
+        name: String,
+        /// What the driver, or its lack, says.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl Compute {
-    /// Starts `threads` threads, at least one.
+    /// Takes `threads` threads, at least one.
     ///
     /// # Errors
     /// The system refuses a thread.
     pub fn cpu(threads: usize) -> Result<Self, ComputeError> {
-        let threads = threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("compute-{index}"))
-            .build()
-            .map_err(|source| ComputeError { threads, source })?;
-        Ok(Self { pool })
+        let (pool, arena) = (ComputePool::new(threads)?, Mutex::default());
+        Ok(Self { kind: Kind::Cpu { pool, arena } })
     }
 
-    /// Returns the number of threads.
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+    /// Takes the NVIDIA graphics processor of that number, in builds with the feature `cuda`.
+    ///
+    /// # Errors
+    /// There is none, or the build lacks the feature.
+    pub fn cuda(index: usize) -> Result<Self, ComputeError> {
+        Self::candle(format!("cuda:{index}"), Device::new_cuda(index))
     }
 
-    /// Runs `work`, and everything it spreads over threads, on this device's threads.
-    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.pool.install(work)
+    /// Takes the Apple graphics processor, in builds with the feature `metal`.
+    ///
+    /// # Errors
+    /// There is none, or the build lacks the feature.
+    pub fn metal() -> Result<Self, ComputeError> {
+        Self::candle("metal".to_owned(), Device::new_metal(0))
+    }
+
+    fn candle(name: String, device: candle_core::Result<Device>) -> Result<Self, ComputeError> {
+        match device {
+            Ok(device) => Ok(Self { kind: Kind::Candle(device) }),
+            Err(source) => Err(ComputeError::Unavailable { name, source: source.into() }),
+        }
+    }
+}
+
+/// Gives memory of an unusually large painting back.
+pub(crate) fn trim(arena: &mut Arena) {
+    if arena.bytes() > KEPT_BYTES {
+        arena.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graphics_processor_that_is_not_there_is_named() {
+        let error = Compute::cuda(99).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|text| text.starts_with("the device `cuda:99` is not at hand: ")));
     }
 }

@@ -1,19 +1,29 @@
 //! Painting photos in a style: the one entry for whoever has a picture and a [`Package`].
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::PoisonError;
 
 use candle_core::{Device, Tensor};
 
-use crate::compute::Compute;
-use crate::network::{Layer, Network, Upsample};
+use crate::compute::{Compute, Kind, trim};
+use crate::executor::{Arena, Executor, ExecutorError, Painting};
+use crate::kernels::ComputePool;
+use crate::kernels::source::Pixels;
 use crate::package::Package;
 use crate::picture::Picture;
 use crate::transform::{Transform, TransformError};
 
-/// A style, ready to paint.
+/// A style, ready to paint on the device that it was loaded for.
 pub struct Stylizer {
-    transform: Transform,
+    net: Net,
+}
+
+/// A network in the form that its device wants.
+enum Net {
+    Planned(Executor),
+    Candle(Transform, Device),
 }
 
 /// How a painting ended that did not fail.
@@ -34,7 +44,7 @@ pub enum StylizeError {
         /// The layer's name.
         layer: String,
     },
-    /// The device failed, most often for want of memory.
+    /// The device failed, most often for want of memory, or is not the one that the style was loaded for.
     #[error("the device failed: {source}")]
     Device {
         /// What it said.
@@ -57,20 +67,33 @@ impl From<candle_core::Error> for StylizeError {
     }
 }
 
+impl From<ExecutorError> for StylizeError {
+    fn from(error: ExecutorError) -> Self {
+        match error {
+            ExecutorError::NotFinite { layer } => Self::NotFinite { layer },
+            other => Self::Device { source: other.into() },
+        }
+    }
+}
+
 impl Stylizer {
-    /// Makes a package's network ready to paint.
+    /// Makes a package's network ready to paint on `compute`.
     ///
     /// # Errors
     /// `Device`: it has no room for the weights.
-    pub fn load(package: &Package) -> Result<Self, StylizeError> {
-        let transform = Transform::new(package.network(), &package.weights, &Device::Cpu)?;
-        Ok(Self { transform })
+    pub fn load(package: &Package, compute: &Compute) -> Result<Self, StylizeError> {
+        let (network, weights) = (package.network(), &package.weights);
+        let net = match &compute.kind {
+            Kind::Cpu { .. } => Net::Planned(Executor::prepare(network, weights)?),
+            Kind::Candle(device) => Net::Candle(Transform::new(network, weights, device)?, device.clone()),
+        };
+        Ok(Self { net })
     }
 
-    /// Paints a photo.
+    /// Paints a photo on the device that the style was loaded for.
     ///
-    /// `report` hears after each layer which part of the work (0 to 1) is done, from a thread of `compute`, and may break
-    /// the painting off. Equal photos give equal paintings, whatever the number of threads.
+    /// `report` hears which part of the work (0 to 1) is done, and may break the painting off. Equal photos give equal
+    /// paintings, whatever the number of threads.
     ///
     /// # Errors
     /// `NotFinite` and `Device`, see [`StylizeError`].
@@ -80,71 +103,71 @@ impl Stylizer {
         compute: &Compute,
         report: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<Outcome, StylizeError> {
-        compute.run(|| {
-            let photo_values = to_planes(photo)?;
-            let Some(painting) = self.transform.forward(&photo_values, report)? else {
-                return Ok(Outcome::Interrupted);
-            };
-            Ok(Outcome::Painted(to_picture(&painting, photo)?))
-        })
+        match (&self.net, &compute.kind) {
+            (Net::Planned(executor), Kind::Cpu { pool, arena }) => {
+                let mut arena = arena.lock().unwrap_or_else(PoisonError::into_inner);
+                let outcome = paint_planned(executor, photo, pool, &mut arena, report);
+                trim(&mut arena);
+                outcome
+            }
+            (Net::Candle(transform, device), Kind::Candle(_)) => {
+                let Some(painting) = transform.forward(&to_planes(photo, device)?, report)? else {
+                    return Ok(Outcome::Interrupted);
+                };
+                let pixels = painting.squeeze(0)?.permute((1, 2, 0))?.flatten_all()?.to_vec1::<f32>()?;
+                Ok(painted(photo, pixels.iter().map(|v| (v * 255.0).round() as u8).collect()))
+            }
+            _ => Err(StylizeError::Device { source: "the style was loaded for another kind of device".into() }),
+        }
     }
 }
 
 /// Returns how many bytes painting a photo of this size takes at its peak, photo, painting and weights included.
 ///
-/// An estimate from above, a few per cent beyond what was measured.
+/// For all cores of the machine; a device that has fewer takes less.
 #[must_use]
 pub fn memory_bytes(package: &Package, width: u32, height: u32) -> u64 {
-    let network = package.network();
-    let (width, height) = (width as usize, height as usize);
-    // Eight-bit photo and painting, and the floats of both on their way in and out.
-    let pictures = (width * height) as u64 * (6 + 24);
-    let weights = network.parameter_count() as u64 * 4;
-    (peak_values(network, width, height) * 4 + pictures + weights) * 21 / 20
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pictures = u64::from(width) * u64::from(height) * 6;
+    let Ok(executor) = Executor::prepare(package.network(), &package.weights) else {
+        return u64::MAX;
+    };
+    let planned = executor.memory(height as usize, width as usize, threads);
+    (planned as u64).saturating_add(executor.weight_bytes() as u64 + pictures)
+}
+
+fn paint_planned(
+    executor: &Executor,
+    photo: &Picture,
+    pool: &ComputePool,
+    arena: &mut Arena,
+    report: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+) -> Result<Outcome, StylizeError> {
+    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    // A job that does not fit the budget has been refused before: the fastest plan, whatever it takes.
+    let plan = executor.plan(height, width, usize::MAX, pool.threads())?;
+    let mut rgb = vec![0; photo.rgb().len()];
+    let mut progress = |done: f32| report(done.into());
+    let (from, to) = (Pixels::Rgb8(photo.rgb()), Painting::Rgb8(&mut rgb));
+    match executor.run(pool, arena, &plan, from, to, &mut progress) {
+        Ok(()) => Ok(painted(photo, rgb)),
+        Err(ExecutorError::Interrupted) => Ok(Outcome::Interrupted),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Returns `(1, 3, h, w)` in 0..1.
-fn to_planes(photo: &Picture) -> Result<Tensor, candle_core::Error> {
+fn to_planes(photo: &Picture, device: &Device) -> Result<Tensor, candle_core::Error> {
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let channel = |c: usize| photo.rgb().iter().skip(c).step_by(3).map(|v| f32::from(*v) / 255.0);
     let planes: Vec<f32> = (0..3).flat_map(channel).collect();
-    Tensor::from_vec(planes, (1, 3, height, width), &Device::Cpu)
+    Tensor::from_vec(planes, (1, 3, height, width), device)
 }
 
-/// Rounds a painting to eight bits and gives it the photo's alpha.
-fn to_picture(painting: &Tensor, photo: &Picture) -> Result<Picture, candle_core::Error> {
-    let pixels = painting.squeeze(0)?.permute((1, 2, 0))?.flatten_all()?.to_vec1::<f32>()?;
-    let rgb = pixels.iter().map(|v| (v * 255.0).round() as u8).collect();
+/// Gives a painting the photo's alpha.
+fn painted(photo: &Picture, rgb: Vec<u8>) -> Outcome {
     let picture = Picture::new(photo.width(), photo.height(), rgb, photo.alpha().map(<[u8]>::to_vec));
-    Ok(picture.expect("a painting has the photo's size"))
-}
-
-/// Returns how many numbers a pass holds at once when it holds most.
-fn peak_values(network: &Network, width: usize, height: usize) -> u64 {
-    let mut size = (network.padded_side(height), network.padded_side(width));
-    let values = |channels: usize, (height, width): (usize, usize)| (channels * height * width) as u64;
-    let mut peak = 0;
-    for layer in &network.layers {
-        let (convs, kept) = match layer {
-            Layer::Conv(conv) => (vec![conv], 0),
-            Layer::Residual { a, b } => (vec![a, b], values(a.inputs, size)),
-        };
-        for conv in convs {
-            let grown = (size.0 * conv.scale(), size.1 * conv.scale());
-            let pads =
-                |side| if conv.upsample == Upsample::Transposed { 0 } else { conv.pads(side).0 + conv.pads(side).1 };
-            let padded = (grown.0 + pads(grown.0), grown.1 + pads(grown.1));
-            let output = conv.output_size(size.0, size.1);
-            let (input, output_values) = (values(conv.inputs, size), values(conv.outputs, output));
-            // candle's convolution copies its input once more, channels last.
-            let convolving = 2 * values(conv.inputs, padded) + output_values;
-            let padding = values(conv.inputs, grown) + 2 * values(conv.inputs, padded);
-            let normalising = 4 * output_values;
-            peak = peak.max(kept + input + convolving.max(padding).max(normalising));
-            size = output;
-        }
-    }
-    peak
+    Outcome::Painted(picture.expect("a painting has the photo's size"))
 }
 
 #[cfg(test)]

@@ -27,8 +27,10 @@ fn published_checkpoints_paint_what_they_are_known_to_paint() {
         let photo = picture(&checkpoint.join("input-256.png"));
         let expected = picture(&checkpoint.join("expected.png"));
         let compute = Compute::cpu(2).unwrap();
-        let outcome =
-            Stylizer::load(&package).unwrap().paint(&photo, &compute, &mut |_| ControlFlow::Continue(())).unwrap();
+        let outcome = Stylizer::load(&package, &compute)
+            .unwrap()
+            .paint(&photo, &compute, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
         let Outcome::Painted(painting) = outcome else { panic!("nobody interrupted") };
         assert_eq!((painting.width(), painting.height()), (expected.width(), expected.height()));
         let differences = painting.rgb().iter().zip(expected.rgb()).map(|(a, b)| a.abs_diff(*b));

@@ -89,7 +89,7 @@ impl Cpu {
     fn warm_up(&mut self, style: &Arc<Package>) -> Result<(), EngineError> {
         let ready = match self.warm.iter().position(|(digest, _)| *digest == style.digest) {
             Some(place) => self.warm.remove(place),
-            None => (style.digest.clone(), Stylizer::load(style).map_err(|error| engine_error(&error))?),
+            None => (style.digest.clone(), Stylizer::load(style, &self.compute).map_err(|error| engine_error(&error))?),
         };
         if self.warm.len() == WARM_STYLES {
             self.warm.remove(0);
