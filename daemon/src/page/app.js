@@ -1,43 +1,599 @@
-"use strict";
+// The page: it shows what the event stream tells, and sends orders. Nothing is loaded from elsewhere.
+//
+// One rule keeps it true: only the stream changes what is known of a job; answers to requests merely add jobs that the
+// stream has not told of yet. So an answer that was overtaken by an event can't turn the clock back.
 
-const form = document.querySelector("#order");
-const progress = document.querySelector("#progress");
-const painting = document.querySelector("#painting");
+/**
+ * @typedef {{code: string, detail: string}} Failure
+ * @typedef {{url: string, media_type: string, width: number, height: number, bytes: number}} Result
+ * @typedef {{id: string, state: string, style: ?string, created_at: string, started_at: ?string, finished_at: ?string,
+ *   device: ?string, queue_position: ?number, progress: ?{done: number, total: number}, eta_seconds: ?number,
+ *   error: ?Failure, warnings: string[], result: ?Result, mail: ?{to: string, state: string}}} Job
+ * @typedef {{name: string, title: ?string, state: string, digest: ?string, has_preview: boolean,
+ *   problem?: Failure}} Style
+ * @typedef {{file: File, url: string, job: ?string, order: ?{print: string, key: string}}} Photo
+ */
 
-async function listStyles() {
-  const { styles } = await (await fetch("/v1/styles")).json();
-  for (const style of styles.filter((style) => style.state === "ready")) {
-    form.elements.style.add(new Option(style.title ?? style.name, style.name));
+const READABLE = /^image\/(jpeg|png|webp|gif|bmp|x-ms-bmp|tiff)$/;
+const MOMENTARY = ["idempotency_in_progress", "draining"];
+const UNFINISHED = ["queued", "running", "paused"];
+/** What has become of a mail. @type {Record<string, string>} */
+const FATES = { pending: "follows", queued: "is on its way", sent: "is sent", failed: "could not be sent" };
+const BLANK = "/assets/favicon.svg";
+const PAGE_OF_JOBS = 24;
+const PATIENCE_MS = 3000;
+
+/** @param {string} id @returns {any} */
+const at = (id) => document.getElementById(id);
+
+const jobs = /** @type {Map<string, Job>} */ (new Map());
+const styles = /** @type {Map<string, Style>} */ (new Map());
+/** @type {Photo[]} The photos that the next order is about. */
+let photos = [];
+/** The photos of the jobs that this page has sent. */
+const photoOfJob = /** @type {Map<string, Photo>} */ (new Map());
+/** @type {{photo: ?Photo, job: ?string}} */
+let stage = { photo: null, job: null };
+
+/** The daemon has refused; the message is for people. */
+class Refused extends Error {
+  /** @param {Response} answer @param {{code?: string, detail?: string}} problem */
+  constructor(answer, problem) {
+    super(problem.detail ?? `The daemon answered ${answer.status}.`);
+    this.code = problem.code;
+    this.waitMs = 1000 * (Number(answer.headers.get("Retry-After")) || 1);
   }
 }
 
-function watch(job) {
-  const events = new EventSource(`/v1/jobs/${job.id}/events`);
-  events.addEventListener("progress", (event) => {
-    const { done, total } = JSON.parse(event.data).progress;
-    progress.textContent = `${Math.round((100 * done) / total)} %`;
+/** The daemon can't be reached, or the request can't be sent. */
+class Away extends Error {}
+
+/** Asks the daemon for JSON. @param {string} path @param {RequestInit} [request] @returns {Promise<any>} */
+async function ask(path, request) {
+  const answer = await fetch(path, request).catch(() => {
+    throw new Away("The daemon does not answer. Is it running?");
   });
-  events.addEventListener("end", async () => {
-    events.close();
-    const { state, result, error } = await (await fetch(`/v1/jobs/${job.id}`)).json();
-    progress.textContent = error ? error.detail : state;
-    if (result) {
-      painting.src = result.url;
-      painting.hidden = false;
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const problem = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && path !== "/session") showGate();
+  throw new Refused(answer, problem);
+}
+
+/** @param {number} ms */
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Nobody guesses it. (`crypto.randomUUID` is for secure origins only, and a home network is none.) */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
+// The stream
+
+/** @type {?EventSource} */
+let stream = null;
+/** Called once the daemon is there. @type {((_: any) => void)[]} */
+const waiting = [];
+
+/** Enters the studio, or asks for a token, or waits for the daemon. */
+async function enter() {
+  try {
+    const { role } = await ask("/session");
+    at("paint").hidden = role === "view";
+    at("looking").hidden = role !== "view";
+    at("sign-out").hidden = !localStorage.getItem("signed-in");
+    follow();
+  } catch (error) {
+    if (error instanceof Refused && error.code === "unauthenticated") return showGate();
+    showAway(error instanceof Refused ? error.message : undefined);
+    await pause(PATIENCE_MS);
+    enter();
+  }
+}
+
+/** Follows everything that happens. The browser itself comes back after an interruption and asks for what it missed. */
+function follow() {
+  stream?.close();
+  stream = new EventSource("/v1/events");
+  stream.addEventListener("open", () => {
+    at("away").hidden = true;
+    waiting.splice(0).forEach((go) => go(null));
+  });
+  stream.addEventListener("error", () => {
+    showAway();
+    if (stream?.readyState === EventSource.CLOSED) pause(PATIENCE_MS).then(enter);
+  });
+  for (const [name, hear] of Object.entries(ears)) {
+    stream.addEventListener(name, (event) => hear(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  }
+}
+
+/** What is done about each kind of event. @type {Record<string, (news: any) => void>} */
+const ears = {
+  snapshot(/** @type {{jobs: Job[], styles: Style[]}} */ snapshot) {
+    // It has every unfinished job, but of the finished ones only the newest.
+    jobs.forEach(({ id, state }) => UNFINISHED.includes(state) && jobs.delete(id));
+    styles.clear();
+    snapshot.jobs.forEach((job) => jobs.set(job.id, job));
+    snapshot.styles.forEach((style) => styles.set(style.name, style));
+    drawStyles();
+    drawJobs();
+    drawStage();
+    countQueue();
+    at("gate").hidden = true;
+    at("studio").hidden = false;
+    if (cursor === undefined) hangOlder();
+  },
+  state(/** @type {Job} */ job) {
+    const isNews = jobs.get(job.id)?.state !== job.state && photoOfJob.has(job.id);
+    if (isNews) at("said").textContent = `${titleOf(job.style)}: ${describe(job)}`;
+    jobs.set(job.id, job);
+    drawJob(job.id);
+    countQueue();
+  },
+  progress({ job, progress, eta_seconds }) {
+    Object.assign(jobs.get(job) ?? {}, { progress, eta_seconds });
+    drawJob(job);
+  },
+  mail({ job, recipient, state }) {
+    Object.assign(jobs.get(job) ?? {}, { mail: { to: recipient, state } });
+    drawJob(job);
+  },
+  style({ name, style }) {
+    if (style) styles.set(name, style);
+    else styles.delete(name);
+    drawStyles();
+    drawJobs();
+  },
+  forgotten({ job }) {
+    jobs.delete(job);
+    if (stage.job === job) show(stage.photo);
+    drawJobs();
+  },
+};
+
+function showAway(reason = "The daemon is away. This page goes on by itself as soon as it is back.") {
+  at("away").textContent = reason;
+  at("away").hidden = false;
+}
+
+let counts = false;
+/** Asks for the places in the queue anew; events don't carry them, since each would change all. */
+async function countQueue() {
+  const isQueued = [...jobs.values()].some((job) => job.state === "queued");
+  if (counts || !isQueued) return;
+  counts = true;
+  await pause(300);
+  counts = false;
+  const page = await ask("/v1/jobs?state=queued&limit=200").catch(() => ({ jobs: [] }));
+  for (const { id, queue_position } of page.jobs) {
+    const job = jobs.get(id);
+    if (job?.state === "queued") job.queue_position = queue_position;
+  }
+  drawJobs();
+  drawStage();
+}
+
+// Choosing photos
+
+/** Takes photos in. Those that are painted already make room. @param {Iterable<File>} files */
+function take(files) {
+  const given = [...files];
+  complain(given.map(whyNot).filter(Boolean).join(" "));
+  const good = given.filter((file) => !whyNot(file));
+  if (good.length === 0) return;
+  const fresh = good.map((file) => ({ file, url: URL.createObjectURL(file), job: null, order: null }));
+  photos = [...photos.filter((photo) => !photo.job), ...fresh];
+  show(fresh[0]);
+}
+
+/** Says why a file can't be a photo, as far as can be told from here. @param {File} file */
+function whyNot(file) {
+  if (file.size === 0) return `“${file.name}” is empty.`;
+  if (!file.type || READABLE.test(file.type)) return "";
+  return `“${file.name}” can’t be painted: save it as JPEG, PNG, WebP, GIF, BMP or TIFF first.`;
+}
+
+/** Puts a photo on the stage, with its newest painting. @param {?Photo} photo @param {?string} [job] */
+function show(photo, job = photo?.job ?? null) {
+  stage = { photo, job };
+  drawFilm();
+  drawStage();
+}
+
+/** @param {Photo} photo */
+function drop(photo) {
+  photos = photos.filter((other) => other !== photo);
+  if (!photo.job) URL.revokeObjectURL(photo.url);
+  if (stage.photo === photo) show(photos[0] ?? null);
+  drawFilm();
+  at("file").focus();
+}
+
+function drawFilm() {
+  at("film").hidden = photos.length < 2;
+  renew(at("film"), photos.map(frame), "button");
+  at("paint").textContent = photos.length > 1 ? `Paint ${photos.length} photos` : "Paint";
+}
+
+/** @param {Photo} photo */
+function frame(photo) {
+  const [{ name }, pressed] = [photo.file, String(stage.photo === photo)];
+  return dress(copy("film-frame"), {
+    ".frame-show": { ariaLabel: `Show ${name}`, ariaPressed: pressed, onclick: () => show(photo) },
+    ".frame-drop": { ariaLabel: `Remove ${name}`, onclick: () => drop(photo) },
+    img: { src: photo.url },
+  });
+}
+
+/** @param {string} template @returns {any} */
+const copy = (template) => at(template).content.firstElementChild.cloneNode(true);
+
+/** Sets properties of an element's parts. @param {any} whole @param {Record<string, object>} parts */
+function dress(whole, parts) {
+  for (const [part, properties] of Object.entries(parts)) Object.assign(whole.querySelector(part), properties);
+  return whole;
+}
+
+/** Replaces a list; the focus stays at its place. @param {any} list @param {Node[]} items @param {string} focusable */
+function renew(list, items, focusable) {
+  const place = [...list.querySelectorAll(focusable)].indexOf(document.activeElement);
+  list.replaceChildren(...items);
+  list.querySelectorAll(focusable)[place]?.focus();
+}
+
+// Ordering
+
+let isSending = false;
+/** Sends every chosen photo, one after the other. */
+async function paint() {
+  if (isSending) return;
+  complain("");
+  if (photos.length === 0) return complain("Choose a photo first.") ?? at("file").focus();
+  const wishes = [...new FormData(at("order"))].filter(([, value]) => value !== "");
+  const chosen = [...photos];
+  isSending = true;
+  try {
+    for (const [place, photo] of chosen.entries()) {
+      at("paint").textContent = chosen.length > 1 ? `Sending ${place + 1} of ${chosen.length}…` : "Sending…";
+      accept(await send(photo, wishes), photo, place === 0);
     }
+  } catch (error) {
+    complain(error.message);
+  } finally {
+    isSending = false;
+    drawFilm();
+  }
+}
+
+/** @param {Job} job @param {Photo} photo @param {boolean} isFirst */
+function accept(job, photo, isFirst) {
+  photo.job = job.id;
+  photo.order = null;
+  photoOfJob.set(job.id, photo);
+  jobs.set(job.id, jobs.get(job.id) ?? job);
+  drawJobs();
+  countQueue();
+  if (!isFirst && stage.photo !== photo) return;
+  show(photo);
+  at("stage").scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Sends one order until it is accepted or refused. The same order has the same key, also when a person presses the
+ * button again after a failure, so it is never painted twice.
+ * @param {Photo} photo @param {[string, FormDataEntryValue][]} wishes @returns {Promise<Job>}
+ */
+async function send(photo, wishes) {
+  const print = JSON.stringify(wishes);
+  if (photo.order?.print !== print) photo.order = { print, key: newKey() };
+  for (let cuts = 0; ; ) {
+    const body = new FormData();
+    wishes.forEach(([name, value]) => body.append(name, value));
+    body.append("image", photo.file, photo.file.name);
+    try {
+      return await ask("/v1/stylize", { method: "POST", body, headers: { "Idempotency-Key": photo.order.key } });
+    } catch (error) {
+      if (MOMENTARY.includes(error.code)) await pause(error.waitMs);
+      else if (!(error instanceof Away)) throw error;
+      else if (!(await isThere())) await new Promise((resolve) => waiting.push(resolve));
+      else if (cuts++) throw new Error(`“${photo.file.name}” can’t be sent: it has changed, or is too large.`);
+    }
+  }
+}
+
+const isThere = () => fetch("/livez").then((answer) => answer.ok, () => false);
+
+/** Shows what is wrong; nothing where nothing is. @param {string} what @param {string} [id] */
+function complain(what, id = "problem") {
+  at(id).textContent = what.charAt(0).toUpperCase() + what.slice(1);
+  at(id).hidden = what === "";
+  if (what) at(id).scrollIntoView({ block: "nearest" });
+}
+
+// Words
+
+/** @param {?string} style */
+const titleOf = (style) => styles.get(style ?? "")?.title ?? style ?? "";
+
+/** @param {Job["progress"]} [progress] */
+const percent = (progress) => (progress?.total ? Math.floor((100 * progress.done) / progress.total) : 0);
+
+/** Says how far a job is. @param {Job} job @returns {string} */
+function describe({ state, queue_position: before, progress, eta_seconds: left, error, result }) {
+  if (state === "queued") return before ? `Waiting, ${before} before it` : before === 0 ? "Next in line" : "Waiting";
+  const rest = left && left >= 1 ? `, about ${Math.round(left)} s left` : "";
+  if (state === "running") return `Painting, ${percent(progress)} %${rest}`;
+  if (state === "failed") return `Failed: ${error?.detail}`;
+  if (state === "succeeded") return `${result?.width} × ${result?.height}`;
+  return state === "paused" ? "Paused" : "Cancelled";
+}
+
+/** Says everything about a job that a person may want to know. @param {Job} job */
+function describeWhole(job) {
+  const words = [titleOf(job.style), describe(job)];
+  if (job.result) {
+    const kilobytes = Math.ceil(job.result.bytes / 1000).toLocaleString("en");
+    const seconds = (Date.parse(job.finished_at ?? "") - Date.parse(job.started_at ?? "")) / 1000;
+    words.push(job.result.media_type.replace("image/", "").toUpperCase(), `${kilobytes} kB`);
+    words.push(`${seconds.toFixed(1)} s on ${job.device}`);
+  }
+  if (job.mail) words.push(`mail to ${job.mail.to} ${FATES[job.mail.state]}`);
+  return [...words, ...job.warnings].join(" · ");
+}
+
+/** @param {string} instant */
+function when(instant) {
+  const date = new Date(instant);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString([], isToday ? { timeStyle: "short" } : { dateStyle: "medium" });
+}
+
+/** Returns a painting's address, if the job has made one. @param {?Job} [job] */
+const paintingOf = (job) => (job?.result?.media_type.startsWith("image/") ? job.result.url : "");
+
+// The stage
+
+function drawStage() {
+  const { photo } = stage;
+  const job = jobs.get(stage.job ?? "");
+  at("empty").hidden = Boolean(photo || job);
+  at("picture").hidden = !photo && !job;
+  drawPicture("photo", photo?.url ?? BLANK, "The photo");
+  drawPicture("painting", paintingOf(job) || BLANK, "The painting");
+  at("caption").textContent = job ? describeWhole(job) : (photo?.file.name ?? "");
+  drawControls(at("controls"), job);
+}
+
+/** @param {string} id @param {string} source @param {string} words */
+function drawPicture(id, source, words) {
+  const image = at(id);
+  if (image.getAttribute("src") === source) return;
+  image.hidden = true;
+  image.alt = words;
+  image.src = source;
+  drawCurtain();
+}
+
+/** Shows what there is to see: the photo, the painting, or both with the curtain between them. */
+function drawCurtain() {
+  const [hasPhoto, hasPainting] = [!at("photo").hidden, !at("painting").hidden];
+  at("compare").dataset.shows = hasPhoto && hasPainting ? "both" : hasPainting ? "painting" : "photo";
+  at("compare").hidden = !hasPhoto && !hasPainting;
+}
+
+/** A picture has come: the stage takes its shape, and the curtain opens to the half. @param {Event} event */
+function unveil({ target }) {
+  const image = /** @type {HTMLImageElement} */ (target);
+  if (image.getAttribute("src") === BLANK) return;
+  at("compare").style.setProperty("--ratio", String(image.naturalWidth / image.naturalHeight));
+  at("compare").style.setProperty("--wide", String(image.naturalWidth));
+  image.hidden = false;
+  at("unseen").hidden = true;
+  at("curtain").value = "50";
+  moveCurtain();
+  drawCurtain();
+}
+
+function moveCurtain() {
+  const { value } = at("curtain");
+  at("compare").style.setProperty("--curtain", `${value}%`);
+  at("curtain").setAttribute("aria-valuetext", `${100 - value} % of the painting`);
+}
+
+/** Shows those controls that a job's state allows, and its progress. @param {any} where @param {?Job} [job] */
+function drawControls(where, job) {
+  const state = job?.state ?? "";
+  const painting = paintingOf(job);
+  const allowed = /** @type {Record<string, boolean>} */ ({
+    cancel: UNFINISHED.includes(state),
+    resume: state === "paused",
+    retry: ["failed", "cancelled"].includes(state),
+    download: painting !== "",
+  });
+  where.dataset.job = job?.id ?? "";
+  where.dataset.state = state;
+  for (const control of where.querySelectorAll("[data-do]")) control.hidden = !allowed[control.dataset.do];
+  if (painting) where.querySelector("[data-do=download]").href = painting;
+  const bar = where.querySelector("progress");
+  bar.hidden = state !== "queued" && state !== "running";
+  if (state === "running") bar.value = percent(job?.progress);
+  else bar.removeAttribute("value");
+}
+
+// Recent jobs
+
+const cards = /** @type {Map<string, HTMLElement>} */ (new Map());
+let hung = PAGE_OF_JOBS;
+/** @type {?string | undefined} Where the next page of older jobs begins; null where there is none. */
+let cursor;
+/** Hangs a page of older jobs; the first page beside what the stream has told of already. */
+async function hangOlder() {
+  if (cursor !== undefined) hung += PAGE_OF_JOBS;
+  if (cursor === null) return drawJobs();
+  const after = cursor ? `&after=${encodeURIComponent(cursor)}` : "";
+  const page = await ask(`/v1/jobs?limit=${PAGE_OF_JOBS}${after}`).catch((error) => complain(error.message));
+  if (page) cursor = page.next;
+  for (const job of page?.jobs ?? []) jobs.set(job.id, jobs.get(job.id) ?? job);
+  drawJobs();
+}
+
+/** Ids are ordered by time, so the newest job is the last by name. */
+function drawJobs() {
+  const ids = [...jobs.keys()].sort().reverse().slice(0, hung);
+  for (const [id, card] of cards) {
+    if (!ids.includes(id) && cards.delete(id)) card.remove();
+  }
+  // A card moves only when it must: a moved element loses the focus.
+  ids.forEach((id, place) => {
+    const card = cards.get(id) ?? newCard(id);
+    if (at("jobs").children[place] !== card) at("jobs").insertBefore(card, at("jobs").children[place] ?? null);
+    drawCard(card, /** @type {Job} */ (jobs.get(id)));
+  });
+  at("no-jobs").hidden = ids.length > 0;
+  at("older").hidden = !cursor && jobs.size <= hung;
+}
+
+/** @param {string} id */
+function drawJob(id) {
+  drawJobs();
+  if (stage.job === id) drawStage();
+}
+
+/** @param {string} id @returns {HTMLElement} */
+function newCard(id) {
+  const card = dress(copy("job-card"), { ".job-open": { onclick: () => open(id) } });
+  cards.set(id, card);
+  return card;
+}
+
+/** @param {HTMLElement} card @param {Job} job */
+function drawCard(card, job) {
+  const [title, words, image] = [titleOf(job.style), describe(job), /** @type {any} */ (card.querySelector("img"))];
+  const photo = photoOfJob.get(job.id)?.url;
+  dress(card, {
+    ".job-title": { textContent: title },
+    ".job-state": { textContent: job.result ? `${words} · ${when(job.created_at)}` : words },
+    ".job-open": { ariaLabel: `Open ${title}, ${words}`, disabled: !paintingOf(job) && !photo },
+  });
+  const source = paintingOf(job) || photo || previewOf(styles.get(job.style ?? ""));
+  // Set only where it differs: the picture would be fetched again.
+  if (image.getAttribute("src") !== source) image.src = source;
+  drawControls(card, job);
+}
+
+/** Puts a job's painting on the stage. @param {string} id */
+function open(id) {
+  show(photoOfJob.get(id) ?? null, id);
+  at("picture").focus({ preventScroll: true });
+  at("stage").scrollIntoView({ block: "nearest" });
+}
+
+/** Cancels, resumes or retries a job; the stream tells what came of it. @param {Event} event */
+async function steer({ target }) {
+  const { do: what = "download" } = /** @type {HTMLElement} */ (target).dataset;
+  if (what === "download") return;
+  complain("");
+  const job = `/v1/jobs/${/** @type {any} */ (target).closest("[data-job]").dataset.job}`;
+  const asked = what === "cancel" ? ask(job, { method: "DELETE" }) : ask(`${job}/${what}`, { method: "POST" });
+  await asked.catch((error) => complain(error.message));
+}
+
+// Styles
+
+/** @param {?Style} [style] */
+const previewOf = (style) =>
+  style?.has_preview ? `/v1/styles/${style.name}/preview?of=${style.digest}` : BLANK;
+
+/** Shows the styles at hand. The choice is kept, or falls on the first that can paint. */
+function drawStyles() {
+  const rank = (/** @type {Style} */ style) => (style.state === "ready" ? "a" : "b") + titleOf(style.name);
+  const sorted = [...styles.values()].sort((a, b) => rank(a).localeCompare(rank(b)));
+  const chosen = at("styles").querySelector(":checked")?.value;
+  const first = sorted.find((style) => style.state === "ready")?.name;
+  const choice = styles.get(chosen)?.state === "ready" ? chosen : first;
+  renew(at("styles"), sorted.map((style) => styleCard(style, style.name === choice)), ":checked");
+  at("no-styles").hidden = sorted.length > 0;
+}
+
+/** @param {Style} style @param {boolean} isChosen */
+function styleCard(style, isChosen) {
+  const isReady = style.state === "ready";
+  const problem = (isReady ? "The newer version is refused: " : "") + style.problem?.detail;
+  return dress(copy("style-card"), {
+    input: { value: style.name, checked: isChosen, disabled: !isReady, required: true },
+    img: { src: previewOf(style) },
+    ".style-title": { textContent: titleOf(style.name) },
+    ".style-problem": { textContent: problem, hidden: !style.problem },
   });
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const answer = await fetch("/v1/stylize", { method: "POST", body: new FormData(form) });
-  const document = await answer.json();
-  if (!answer.ok) {
-    progress.textContent = document.detail;
-    return;
+// Signing in
+
+function showGate() {
+  stream?.close();
+  at("away").hidden = true;
+  at("studio").hidden = true;
+  at("sign-out").hidden = true;
+  at("gate").hidden = false;
+  at("token").focus();
+}
+
+async function signIn() {
+  complain("", "sign-in-problem");
+  const body = JSON.stringify({ token: at("token").value });
+  try {
+    await ask("/session", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+    at("token").value = "";
+    localStorage.setItem("signed-in", "yes");
+    enter();
+  } catch (error) {
+    complain(error.message, "sign-in-problem");
+    at("token").select();
   }
-  progress.textContent = "waiting";
-  watch(document);
+}
+
+function signOut() {
+  localStorage.removeItem("signed-in");
+  ask("/session", { method: "DELETE" }).then(showGate, (error) => complain(error.message));
+}
+
+// Hands
+
+/** @type {[string, string, (event: any) => void][]} */
+const hands = [
+  ["order", "submit", (event) => event.preventDefault() ?? paint()],
+  ["sign-in", "submit", (event) => event.preventDefault() ?? signIn()],
+  ["sign-out", "click", signOut],
+  ["older", "click", hangOlder],
+  ["studio", "click", steer],
+  ["curtain", "input", moveCurtain],
+  ["photo", "load", unveil],
+  ["painting", "load", unveil],
+  ["photo", "error", () => (at("unseen").hidden = !stage.photo)],
+  ["painting", "error", () => complain("The painting can’t be fetched: it may not be kept any longer.")],
+  ["strength", "input", () => (at("strength-shown").textContent = `${Math.round(100 * at("strength").value)} %`)],
+  ["file", "change", () => take([...at("file").files]) ?? (at("file").value = "")],
+];
+hands.forEach(([id, event, act]) => at(id).addEventListener(event, act));
+
+// A field that is wrong must be seen before it can be corrected.
+at("more").addEventListener("invalid", () => (at("more").open = true), true);
+
+/** @param {any} event @param {boolean} isOver */
+function hover(event, isOver) {
+  // A field takes text: dropping some there is left to the browser.
+  if (event.target.matches?.("[type=email], [type=number]")) return;
+  event.preventDefault();
+  at("stage").classList.toggle("is-over", isOver);
+}
+
+document.addEventListener("dragover", (event) => hover(event, true));
+document.addEventListener("dragleave", (event) => hover(event, event.relatedTarget !== null));
+document.addEventListener("drop", (event) => {
+  hover(event, false);
+  if (event.dataTransfer?.files.length) take(event.dataTransfer.files);
+  else if (event.defaultPrevented) complain("That is not a file. Save the picture first, then drop it here.");
+});
+document.addEventListener("paste", (event) => {
+  if (event.clipboardData?.files.length) take(event.clipboardData.files);
 });
 
-listStyles();
+enter();
