@@ -12,11 +12,13 @@
 pub mod direct;
 mod disjoint;
 pub mod elementwise;
+pub mod fold;
 pub mod gram;
 pub mod layout;
 pub mod max_pool;
 mod multiply;
 pub mod norm;
+pub mod norm_backward;
 mod outer;
 pub mod output;
 pub mod simd;

@@ -1,6 +1,7 @@
 //! Pictures, networks, losses and kernels: everything that touches a tensor.
 
 pub mod arch;
+pub mod backprop;
 pub mod builtin;
 pub mod compute;
 pub mod executor;
@@ -10,6 +11,7 @@ pub mod import;
 pub mod kernels;
 pub mod losses;
 pub mod network;
+pub mod optim;
 pub mod package;
 pub mod picture;
 pub mod stylize;

@@ -1,4 +1,4 @@
-//! VGG19 (Simonyan and Zisserman 2015) up to conv5_1: the eyes of the losses.
+//! VGG19 (Simonyan and Zisserman 2015) up to `conv5_1`: the eyes of the losses.
 //!
 //! Its weights never change, so it has gradients with respect to its input only. Everything stays in the blocked layout
 //! from the picture to the last tap and back.

@@ -5,10 +5,12 @@
 //! whose taps are sums of the kernel's, because repeated pixels meet several of them. Each task copies the window of the
 //! input that it needs ([`Window`]) and convolves it from the cache.
 
+mod gradient;
 mod narrow;
 mod phases;
 mod tile;
 
+pub use gradient::KernelGradient;
 pub use narrow::Narrow;
 
 use std::ops::Range;

@@ -87,6 +87,25 @@ impl Moments {
         &self.moments[n * self.channel_blocks + channel / LANES][channel % LANES]
     }
 
+    /// Returns the moments of one lane of a channel block, which beyond the last channel are those of zeros.
+    pub(crate) fn lane(&self, n: usize, cb: usize, lane: usize) -> &Moment {
+        &self.moments[n * self.channel_blocks + cb][lane]
+    }
+
+    /// Makes the moments of all pictures together those of each.
+    pub fn share(&mut self) {
+        let blocks = self.channel_blocks;
+        for i in blocks..self.moments.len() {
+            let (first, rest) = self.moments.split_at_mut(blocks);
+            for (moment, other) in first[i % blocks].iter_mut().zip(&rest[i - blocks]) {
+                moment.merge(other);
+            }
+        }
+        for i in blocks..self.moments.len() {
+            self.moments[i] = self.moments[i % blocks];
+        }
+    }
+
     /// Returns whether all values were finite.
     #[must_use]
     pub fn is_finite(&self) -> bool {

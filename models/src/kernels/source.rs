@@ -196,6 +196,13 @@ fn sample(growth: Growth, border: Border, index: isize, side: usize) -> Option<S
 }
 
 impl Window {
+    /// Returns the two pixels (which may be one) of `0..side` that stand at an index of the enlarged and bordered side,
+    /// and how much each counts.
+    pub(crate) fn samples(&self, index: isize, side: usize) -> [(usize, f32); 2] {
+        sample(self.growth, self.border, index, side)
+            .map_or([(0, 0.0); 2], |s| [(s.near, 1.0 - s.weight), (s.far, s.weight)])
+    }
+
     /// Returns the number of pixels that a row takes: its columns, every remainder filled up to the same number.
     #[inline(always)]
     pub(crate) fn row_pixels(&self) -> usize {

@@ -92,16 +92,47 @@ impl ComputePool {
         chunk: usize,
         task: impl Fn(usize, &mut [T]) -> R + Sync,
     ) -> Vec<R> {
+        self.map_chunks_with_scratch(slice, chunk, 0, |i, part, _| task(i, part))
+    }
+
+    /// As [`Self::map_chunks`], with scratch memory as in [`Self::for_each_with_scratch`].
+    pub(crate) fn map_chunks_with_scratch<T: Send, R: Send + Default + Clone>(
+        &self,
+        slice: &mut [T],
+        chunk: usize,
+        blocks: usize,
+        task: impl Fn(usize, &mut [T], &mut [Block]) -> R + Sync,
+    ) -> Vec<R> {
         let len = slice.len();
         let mut answers = vec![R::default(); len.div_ceil(chunk)];
         let (slice, slots) = (Disjoint::new(slice), Disjoint::new(&mut answers));
-        self.for_each(len.div_ceil(chunk), |i| {
+        self.for_each_with_scratch(len.div_ceil(chunk), blocks, |i, scratch| {
             // SAFETY: each chunk and each slot goes to one task.
             #[expect(unsafe_code, reason = "tasks write disjoint chunks")]
             let (part, slot) = unsafe { (slice.range(i * chunk..len.min((i + 1) * chunk)), slots.range(i..i + 1)) };
-            slot[0] = task(i, part);
+            slot[0] = task(i, part, scratch);
         });
         answers
+    }
+
+    /// Runs `task(plane, start, piece)` for pieces of planes: no piece reaches over a plane's end.
+    pub(crate) fn map_planes<T: Send>(
+        &self,
+        slice: &mut [T],
+        plane: usize,
+        piece: usize,
+        task: impl Fn(usize, usize, &mut [T]) + Sync,
+    ) {
+        let (planes, pieces) = (slice.len() / plane, plane.div_ceil(piece));
+        let slice = Disjoint::new(slice);
+        self.for_each(planes * pieces, |i| {
+            let (p, start) = (i / pieces, i % pieces * piece);
+            let end = plane.min(start + piece);
+            // SAFETY: each piece goes to one task.
+            #[expect(unsafe_code, reason = "tasks write disjoint pieces")]
+            let part = unsafe { slice.range(p * plane + start..p * plane + end) };
+            task(p, start, part);
+        });
     }
 
     /// Gives the scratch memory of all threads back to the system.

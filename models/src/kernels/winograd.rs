@@ -4,7 +4,10 @@
 //! transformed back to 4x4 outputs. With nearest enlargement by two, one row and one column in six of every transformed
 //! tile are zero, so 25 products do.
 
+mod gradient;
 mod transform;
+
+pub use gradient::winograd_kernel_gradient;
 
 use std::ops::Range;
 
@@ -365,15 +368,19 @@ impl Pass<'_> {
         pool.for_each(output_blocks, |kb| backend.run(TransformOut { pass: self, kb, products }));
     }
 
-    /// Returns each picture in the range, the range of its tiles, and where they begin.
-    #[inline(always)]
     fn pictures(&self) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
-        let (count, range) = (self.tiles.count(), self.range.clone());
-        (range.start / count..range.end.div_ceil(count)).map(move |n| {
-            let (start, end) = (range.start.max(n * count), range.end.min((n + 1) * count));
-            (n, start - n * count..end - n * count, start - range.start)
-        })
+        pictures(self.tiles, self.range.clone())
     }
+}
+
+/// Returns each picture in a range of tiles of all pictures, the range of its tiles, and where they begin.
+#[inline(always)]
+fn pictures(tiles: Tiles, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
+    let count = tiles.count();
+    (range.start / count..range.end.div_ceil(count)).map(move |n| {
+        let (start, end) = (range.start.max(n * count), range.end.min((n + 1) * count));
+        (n, start - n * count..end - n * count, start - range.start)
+    })
 }
 
 struct TransformIn<'a> {

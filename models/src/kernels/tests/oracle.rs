@@ -100,4 +100,10 @@ impl Plainly {
         self.each(|o, i, k| out[i] += f64::from(gradient[o]) * f64::from(kernel[k]));
         out
     }
+
+    pub(crate) fn kernel_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f64> {
+        let mut out = vec![0.0; self.outputs * self.shape.channels * self.kernel * self.kernel];
+        self.each(|o, i, k| out[k] += f64::from(input[i]) * f64::from(gradient[o]));
+        out
+    }
 }
