@@ -70,7 +70,7 @@ fn the_networks_gradients_are_those_of_an_independent_implementation() {
 ///
 /// The last digit of a painting decides which of two nearly equal pixels a max pool of VGG picks; each such pick moves
 /// some thousandths of the gradient, and Adam's first steps are as long where a gradient is nearly zero as anywhere. So
-/// most parameters, not all, are within 5e-4, and the losses part by a digit a step. (The parts are held much more tightly:
+/// most parameters, not all, are within 5e-4 (torch in float32 ends with 820 of johnson's 52,691 beyond it), and the losses part by a digit a step. (The parts are held much more tightly:
 /// the loss' gradient in `losses`, the network's above.)
 #[test]
 fn three_steps_of_both_recipes_are_those_of_an_independent_implementation() {
