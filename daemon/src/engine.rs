@@ -32,12 +32,18 @@ pub trait Engine: Send {
     /// Says what the device is.
     fn profile(&self) -> Profile;
 
-    /// Paints a photo. The painting has the photo's size. `watch` is told the share that is done, from 0 to 1, at
+    /// Paints a photo within `memory_bytes`. The painting has the photo's size. `watch` is told the share that is done, from 0 to 1, at
     /// least ten times a second, and stops the work by breaking.
     ///
     /// # Errors
     /// By what the person can do about it.
-    fn paint(&mut self, style: &Arc<Package>, photo: &Picture, watch: Watch<'_>) -> Result<Painted, EngineError>;
+    fn paint(
+        &mut self,
+        style: &Arc<Package>,
+        photo: &Picture,
+        memory_bytes: u64,
+        watch: Watch<'_>,
+    ) -> Result<Painted, EngineError>;
 }
 
 /// Hears of progress, and decides whether to go on.

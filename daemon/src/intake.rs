@@ -2,6 +2,7 @@
 //!
 //! Reading the index, the spool and pictures happens on tokio's blocking threads, through [`blocking`].
 
+mod footprints;
 mod jobs;
 mod photo;
 mod styles;
@@ -53,6 +54,7 @@ struct House {
     dispatch: Dispatch,
     live: Live,
     decoding: photo::Decoding,
+    footprints: Arc<footprints::Footprints>,
     receiving: Mutex<HashSet<submit::ReceivedKey>>,
     recipients: Mutex<RecipientLimiter>,
     began: Instant,
@@ -79,6 +81,7 @@ impl Intake {
         let Parts { config, store, spool, registry, dispatch, live } = parts;
         Self(Arc::new(House {
             decoding: photo::Decoding::new(&config.limits),
+            footprints: Arc::default(),
             recipients: Mutex::default(),
             config: RwLock::new(Arc::new(config)),
             store,

@@ -80,7 +80,10 @@ impl Workplace {
             progress.tell(done);
             ControlFlow::Continue(())
         };
-        let painting = match engine.paint(&style, &photo, &mut watch).map_err(|error| engine_failure(&error))? {
+        let painting = match engine
+            .paint(&style, &photo, record.memory_bytes, &mut watch)
+            .map_err(|error| engine_failure(&error))?
+        {
             Painted::Finished(painting) => painting,
             Painted::Interrupted => return Ok(None),
         };

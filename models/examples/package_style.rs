@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (_, photo) = decode(&std::fs::read(photo)?, Limits::default())?;
     let photo = photo.resized_to_longest(PREVIEW_SIDE_PX, Limits::default())?;
     let compute = Compute::cpu(std::thread::available_parallelism()?.get())?;
-    let outcome = Stylizer::load(&package, &compute)?.paint(&photo, &compute, &mut |_| ControlFlow::Continue(()))?;
+    let outcome =
+        Stylizer::load(&package, &compute)?.paint(&photo, &compute, u64::MAX, &mut |_| ControlFlow::Continue(()))?;
     let Outcome::Painted(painting) = outcome else {
         return Err("the painting was interrupted".into());
     };

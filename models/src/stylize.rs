@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use candle_core::{Device, Tensor};
 
 use crate::compute::{Compute, Kind, trim};
-use crate::executor::{Arena, Executor, ExecutorError, Painting};
+use crate::executor::{Arena, Executor, ExecutorError, Painting, Plan};
 use crate::kernels::ComputePool;
 use crate::kernels::source::Pixels;
 use crate::package::Package;
@@ -92,21 +92,28 @@ impl Stylizer {
 
     /// Paints a photo on the device that the style was loaded for.
     ///
+    /// It takes no more than `budget` bytes, as [`Footprint`] counts them: a photo too large for the fastest way is
+    /// painted in strips, with the same result to rounding. A graphics processor has no such choice.
+    ///
     /// `report` hears which part of the work (0 to 1) is done, and may break the painting off. Equal photos give equal
     /// paintings, whatever the number of threads.
     ///
     /// # Errors
-    /// `NotFinite` and `Device`, see [`StylizeError`].
+    /// `NotFinite` and `Device`, see [`StylizeError`]; `Device` also when no way fits the budget.
     pub fn paint(
         &self,
         photo: &Picture,
         compute: &Compute,
+        budget: u64,
         report: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<Outcome, StylizeError> {
         match (&self.net, &compute.kind) {
             (Net::Planned(executor), Kind::Cpu { pool, arena }) => {
                 let mut arena = arena.lock().unwrap_or_else(PoisonError::into_inner);
-                let outcome = paint_planned(executor, photo, pool, &mut arena, report);
+                let fixed = fixed_bytes(executor, photo.width(), photo.height());
+                let budget = usize::try_from(budget.saturating_sub(fixed)).unwrap_or(usize::MAX);
+                let plan = executor.plan(photo.height() as usize, photo.width() as usize, budget, pool.threads())?;
+                let outcome = paint_planned(executor, &plan, photo, pool, &mut arena, report);
                 trim(&mut arena);
                 outcome
             }
@@ -122,34 +129,57 @@ impl Stylizer {
     }
 }
 
-/// Returns how many bytes painting a photo of this size takes at its peak, photo, painting and weights included.
+/// Knows what painting in one style takes, before any device is asked.
 ///
-/// For all cores of the machine; a device that has fewer takes less.
-#[must_use]
-pub fn memory_bytes(package: &Package, width: u32, height: u32) -> u64 {
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let pictures = u64::from(width) * u64::from(height) * 6;
-    let Ok(executor) = Executor::prepare(package.network(), &package.weights) else {
-        return u64::MAX;
-    };
-    let planned = executor.memory(height as usize, width as usize, threads);
-    (planned as u64).saturating_add(executor.weight_bytes() as u64 + pictures)
+/// It plans for all cores of the machine; a device that has fewer takes less.
+pub struct Footprint {
+    executor: Executor,
+    threads: usize,
+}
+
+impl Footprint {
+    /// Looks at a style.
+    ///
+    /// # Errors
+    /// `Device`: its network can't be run.
+    pub fn of(package: &Package) -> Result<Self, StylizeError> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Self { executor: Executor::prepare(package.network(), &package.weights)?, threads })
+    }
+
+    /// Returns the bytes that painting a photo of this size takes at its peak: the fastest way within the budget.
+    ///
+    /// # Errors
+    /// The least that would do, when that is more than the budget.
+    pub fn memory_bytes(&self, width: u32, height: u32, budget: u64) -> Result<u64, u64> {
+        let fixed = fixed_bytes(&self.executor, width, height);
+        let left = usize::try_from(budget.saturating_sub(fixed)).unwrap_or(usize::MAX);
+        match self.executor.plan(height as usize, width as usize, left, self.threads) {
+            Ok(plan) => Ok(plan.memory() as u64 + fixed),
+            Err(ExecutorError::Memory { needed, .. }) => Err((needed as u64).saturating_add(fixed)),
+            Err(_) => Err(u64::MAX),
+        }
+    }
+}
+
+/// Returns what is there beside the plan's own memory: the weights, the photo, the painting, the mix of both and the
+/// file that is made of it.
+fn fixed_bytes(executor: &Executor, width: u32, height: u32) -> u64 {
+    executor.weight_bytes() as u64 + u64::from(width) * u64::from(height) * 16
 }
 
 fn paint_planned(
     executor: &Executor,
+    plan: &Plan,
     photo: &Picture,
     pool: &ComputePool,
     arena: &mut Arena,
     report: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
 ) -> Result<Outcome, StylizeError> {
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    // A job that does not fit the budget has been refused before: the fastest plan, whatever it takes.
-    let plan = executor.plan(height, width, usize::MAX, pool.threads())?;
     let mut rgb = vec![0; photo.rgb().len()];
     let mut progress = |done: f32| report(done.into());
     let (from, to) = (Pixels::Rgb8(photo.rgb()), Painting::Rgb8(&mut rgb));
-    match executor.run(pool, arena, &plan, from, to, &mut progress) {
+    match executor.run(pool, arena, plan, from, to, &mut progress) {
         Ok(()) => Ok(painted(photo, rgb)),
         Err(ExecutorError::Interrupted) => Ok(Outcome::Interrupted),
         Err(error) => Err(error.into()),

@@ -29,7 +29,7 @@ fn published_checkpoints_paint_what_they_are_known_to_paint() {
         let compute = Compute::cpu(2).unwrap();
         let outcome = Stylizer::load(&package, &compute)
             .unwrap()
-            .paint(&photo, &compute, &mut |_| ControlFlow::Continue(()))
+            .paint(&photo, &compute, u64::MAX, &mut |_| ControlFlow::Continue(()))
             .unwrap();
         let Outcome::Painted(painting) = outcome else { panic!("nobody interrupted") };
         assert_eq!((painting.width(), painting.height()), (expected.width(), expected.height()));

@@ -66,7 +66,7 @@ impl Engine for Device {
         Profile { name: self.name.clone(), kind: DeviceKind::Cpu, model: None, threads: 1, memory_bytes: 1 << 30 }
     }
 
-    fn paint(&mut self, _: &Arc<Package>, photo: &Picture, watch: Watch<'_>) -> Result<Painted, EngineError> {
+    fn paint(&mut self, _: &Arc<Package>, photo: &Picture, _: u64, watch: Watch<'_>) -> Result<Painted, EngineError> {
         let _ = self.began.send(());
         loop {
             if watch(0.5).is_break() {

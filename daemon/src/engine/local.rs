@@ -15,7 +15,7 @@ use super::{Engine, EngineError, Painted, Profile, Watch};
 const WARM_STYLES: usize = 8;
 
 /// A share of the processor's cores.
-pub struct Cpu {
+struct Cpu {
     profile: Profile,
     compute: Compute,
     /// Most recently used last.
@@ -104,10 +104,16 @@ impl Engine for Cpu {
         self.profile.clone()
     }
 
-    fn paint(&mut self, style: &Arc<Package>, photo: &Picture, watch: Watch<'_>) -> Result<Painted, EngineError> {
+    fn paint(
+        &mut self,
+        style: &Arc<Package>,
+        photo: &Picture,
+        memory_bytes: u64,
+        watch: Watch<'_>,
+    ) -> Result<Painted, EngineError> {
         self.warm_up(style)?;
         let Some((_, stylizer)) = self.warm.last() else { return Ok(Painted::Interrupted) };
-        match stylizer.paint(photo, &self.compute, watch).map_err(|error| engine_error(&error))? {
+        match stylizer.paint(photo, &self.compute, memory_bytes, watch).map_err(|error| engine_error(&error))? {
             Outcome::Painted(painting) => Ok(Painted::Finished(painting)),
             Outcome::Interrupted => Ok(Painted::Interrupted),
         }

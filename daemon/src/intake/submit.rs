@@ -1,10 +1,11 @@
 //! Submitting: let in, receive, check, write to the disk, and only then answer.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::Address;
+use models::package::Package;
 use models::picture::{self, Header};
 use protocol::{
     Delivery, ErrorCode, Job, JobId, JobState, MailState, OutputFormat, Parameters, Priority, StateName, StyleName,
@@ -134,7 +135,7 @@ impl Intake {
         let style = self.ready_style(&order.style)?;
         let (photo, header) = self.0.decoding.check(photo, self.picture_limits()).await?;
         let (parameters, width, height) = self.parameters(&order, &header)?;
-        let memory_bytes = self.memory_needed(&style, &header, width, height)?;
+        let memory_bytes = self.memory_needed(style, &header, width, height).await?;
         if let Some(recipient) = &recipient {
             let limit = self.config().mail.per_recipient_per_hour;
             self.recipients().admit(Timestamp::now(), recipient, limit)?;
@@ -165,7 +166,7 @@ impl Intake {
 
     /// Writes a new job: first its folder, then its row. When this returns, it is acknowledged.
     async fn keep(&self, record: Record, input: Draft) -> Result<Job, Refusal> {
-        let spool = std::sync::Arc::clone(&self.0.spool);
+        let spool = Arc::clone(&self.0.spool);
         let record = blocking(move || {
             spool.create(&record, input).map_err(|error| storage_refusal(&error))?;
             Ok(record)
@@ -246,29 +247,31 @@ impl Intake {
     }
 
     /// Returns what the job needs, and refuses one that can never run.
-    fn memory_needed(
+    async fn memory_needed(
         &self,
-        style: &models::package::Package,
+        style: Arc<Package>,
         photo: &Header,
         width: u32,
         height: u32,
     ) -> Result<u64, Refusal> {
         let budget = self.config().limits.memory_bytes;
-        // Photo, painting, their mix and the encoder's buffer.
-        let pictures = u64::from(width) * u64::from(height) * 16 + photo.decoding_bytes;
-        let needed = models::stylize::memory_bytes(style, width, height) + pictures;
-        if needed > budget {
-            return Err(Refusal::new(
+        let footprints = Arc::clone(&self.0.footprints);
+        let painting = blocking(move || {
+            let footprint = footprints.of(&style)?;
+            Ok(footprint.memory_bytes(width, height, budget))
+        })
+        .await?;
+        painting.map(|bytes| bytes.max(photo.decoding_bytes)).map_err(|least| {
+            Refusal::new(
                 ErrorCode::TooMuchMemory,
                 format!(
-                    "painting {width}×{height} pixels takes {} MiB and limits.memory allows {} MiB; ask for a smaller \
-                     size or raise limits.memory",
-                    needed.div_ceil(1 << 20),
+                    "painting {width}×{height} pixels takes at least {} MiB and limits.memory allows {} MiB; ask for a \
+                     smaller size or raise limits.memory",
+                    least.div_ceil(1 << 20),
                     budget >> 20
                 ),
-            ));
-        }
-        Ok(needed)
+            )
+        })
     }
 
     fn recipients(&self) -> MutexGuard<'_, RecipientLimiter> {

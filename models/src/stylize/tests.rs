@@ -18,7 +18,7 @@ fn go_on(_: f64) -> ControlFlow<()> {
 
 #[track_caller]
 fn paint(stylizer: &Stylizer, photo: &Picture, compute: &Compute) -> Picture {
-    match stylizer.paint(photo, compute, &mut go_on).unwrap() {
+    match stylizer.paint(photo, compute, u64::MAX, &mut go_on).unwrap() {
         Outcome::Painted(painting) => painting,
         Outcome::Interrupted => panic!("nobody interrupted"),
     }
@@ -67,7 +67,7 @@ fn the_number_of_threads_changes_nothing() {
 fn a_broken_off_painting_is_no_error() {
     let stylizer = Stylizer::load(&small_package(), &compute()).unwrap();
     let photo = Picture::new(4, 4, vec![0; 48], None).unwrap();
-    let outcome = stylizer.paint(&photo, &compute(), &mut |_| ControlFlow::Break(())).unwrap();
+    let outcome = stylizer.paint(&photo, &compute(), u64::MAX, &mut |_| ControlFlow::Break(())).unwrap();
     assert!(matches!(outcome, Outcome::Interrupted));
 }
 
@@ -83,15 +83,21 @@ fn weights_that_overflow_are_an_error_and_not_a_black_picture() {
     });
     let package = Package::new(package.manifest.clone(), tensors.collect(), None).unwrap();
     let photo = Picture::new(9, 9, (0..243).collect(), None).unwrap();
-    let error = Stylizer::load(&package, &compute()).unwrap().paint(&photo, &compute(), &mut go_on).unwrap_err();
+    let error =
+        Stylizer::load(&package, &compute()).unwrap().paint(&photo, &compute(), u64::MAX, &mut go_on).unwrap_err();
     assert!(matches!(error, StylizeError::NotFinite { layer } if layer == "res.0.a"));
 }
 
 #[test]
 fn memory_grows_with_the_picture() {
     let package = small_package();
-    let (small, large) = (memory_bytes(&package, 1000, 1000), memory_bytes(&package, 2000, 2000));
+    let footprint = Footprint::of(&package).unwrap();
+    let [small, large] = [1000, 2000].map(|side| footprint.memory_bytes(side, side, u64::MAX).unwrap());
     assert!(large > 3 * small && large < 5 * small, "{small} {large}");
+    let thrifty = footprint.memory_bytes(2000, 2000, large / 2).unwrap();
+    assert!(thrifty <= large / 2, "{thrifty} of {large}");
+    let least = footprint.memory_bytes(2000, 2000, 1).unwrap_err();
+    assert!(footprint.memory_bytes(2000, 2000, least).is_ok_and(|bytes| bytes <= least), "{least}");
 }
 
 #[test]
@@ -122,5 +128,20 @@ fn a_style_paints_only_on_the_kind_of_device_it_was_loaded_for() {
     let candle = Compute { kind: Kind::Candle(Device::Cpu) };
     let stylizer = Stylizer::load(&small_package(), &candle).unwrap();
     let photo = Picture::new(4, 4, vec![0; 48], None).unwrap();
-    assert!(matches!(stylizer.paint(&photo, &compute(), &mut go_on), Err(StylizeError::Device { .. })));
+    assert!(matches!(stylizer.paint(&photo, &compute(), u64::MAX, &mut go_on), Err(StylizeError::Device { .. })));
+}
+
+#[test]
+fn a_small_budget_paints_the_same_picture_in_strips() {
+    let package = small_package();
+    let photo = Picture::new(300, 400, (0..360_000).map(|at| (at * 31 % 253) as u8).collect(), None).unwrap();
+    let stylizer = Stylizer::load(&package, &compute()).unwrap();
+    let least = Footprint::of(&package).unwrap().memory_bytes(300, 400, 1).unwrap_err();
+    let painted = |budget| match stylizer.paint(&photo, &compute(), budget, &mut go_on).unwrap() {
+        Outcome::Painted(picture) => picture,
+        Outcome::Interrupted => panic!("nobody interrupted it"),
+    };
+    let (whole, strips) = (painted(u64::MAX), painted(least));
+    let largest = whole.rgb().iter().zip(strips.rgb()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(largest <= Some(1), "{largest:?}");
 }
