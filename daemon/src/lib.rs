@@ -2,6 +2,7 @@
 //!
 //! The modules stand in the order in which a photo meets them.
 
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod log;

@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! `atelierd`: the daemon's program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::cli::main()
+}

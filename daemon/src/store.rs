@@ -27,6 +27,7 @@ mod tests;
 
 pub use index::{Index, IndexError};
 pub use ledger::Ledger;
+pub(crate) use open::verify;
 pub use open::{OpenError, Opened, Report, open};
 pub use summary::{Summaries, Summary};
 

@@ -158,7 +158,7 @@ fn restore(
 }
 
 /// Reads the whole index once, with a time limit.
-fn verify(folder: &Path, verifier: Option<&Path>) -> Result<(), String> {
+pub(crate) fn verify(folder: &Path, verifier: Option<&Path>) -> Result<(), String> {
     let Some(program) = verifier else {
         return guarded(|| Index::open(folder).and_then(|index| index.verify().map(drop)));
     };

@@ -1,0 +1,163 @@
+//! The data folder: the spool, and the index that is made from it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::JobId;
+use rustix::fs::FlockOperation;
+
+use super::{Finding, Repair};
+use crate::config::Config;
+use crate::record::Record;
+use crate::spool::Spool;
+use crate::store;
+
+/// Who has the data folder.
+#[derive(Debug)]
+pub(super) enum Claim {
+    /// There is none yet.
+    Absent,
+    /// A running daemon.
+    Running,
+    /// This check, for as long as this lives.
+    Ours(#[expect(dead_code, reason = "it is the lock")] File),
+    /// Nobody can.
+    Unusable(io::Error),
+}
+
+/// Takes the data folder unless a daemon has it.
+pub(super) fn claim(data: &Path) -> Claim {
+    if !data.exists() {
+        return Claim::Absent;
+    }
+    let opened = File::options().create(true).truncate(false).write(true).open(data.join("lock"));
+    match opened {
+        Ok(file) => match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Claim::Ours(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => Claim::Running,
+            Err(error) => Claim::Unusable(error.into()),
+        },
+        Err(error) => Claim::Unusable(error),
+    }
+}
+
+pub(super) fn check(config: &Config, claim: &Claim, repair: Repair) -> Vec<Finding> {
+    let data = &config.data.dir;
+    let shown = data.display();
+    match claim {
+        Claim::Absent => vec![Finding::fine("data", format!("{shown} is made at the first start"))],
+        Claim::Unusable(error) => {
+            vec![Finding::wrong("data", format!("{shown}: {error}; make it writable, or choose another with data.dir"))]
+        }
+        Claim::Running => vec![Finding::fine("data", format!("{shown} is in the hands of a running atelierd"))],
+        Claim::Ours(_) if repair == Repair::Yes => mend(config),
+        Claim::Ours(_) => look(data),
+    }
+}
+
+/// Looks without changing anything.
+fn look(data: &Path) -> Vec<Finding> {
+    let records = match records(&data.join("spool")) {
+        Ok(records) => records,
+        Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
+    };
+    let readable = records.iter().filter(|(_, record)| record.is_ok()).count();
+    let mut findings = vec![Finding::fine("data", format!("{readable} jobs in {}", data.display()))];
+    findings.extend(records.iter().filter_map(|(id, record)| {
+        let problem = record.as_ref().err()?;
+        Some(Finding::wrong(
+            "data",
+            format!("job {id}: {problem}; --repair writes it anew from the index, or leaves it if the index lacks it"),
+        ))
+    }));
+    findings.extend(index(data));
+    findings
+}
+
+/// Reads the index, a copy of it: opening sled's files changes them.
+fn index(data: &Path) -> Option<Finding> {
+    let folder = data.join("index");
+    if !folder.exists() {
+        return None;
+    }
+    let copy = std::env::temp_dir().join(format!("atelierd-check-{}", JobId::new()));
+    let program = std::env::current_exe().ok();
+    let verified = copy_folder(&folder, &copy)
+        .map_err(|error| format!("it can't be copied: {error}"))
+        .and_then(|()| store::verify(&copy, program.as_deref()));
+    // Nothing depends on the copy.
+    let _ = fs::remove_dir_all(&copy);
+    Some(match verified {
+        Ok(()) => Finding::fine("index", "every row can be read"),
+        Err(problem) => Finding::wrong(
+            "index",
+            format!("{problem}; the next start, or --repair, sets it aside and rebuilds it from the jobs' folders"),
+        ),
+    })
+}
+
+/// Does what a start does: the index is held against the spool, and rebuilt where it is damaged.
+fn mend(config: &Config) -> Vec<Finding> {
+    let data = &config.data.dir;
+    let program = std::env::current_exe().ok();
+    let opened = Spool::open(data, config.data.reserve_bytes)
+        .map_err(|error| error.to_string())
+        .and_then(|spool| store::open(data, &Arc::new(spool), program.as_deref()).map_err(|error| error.to_string()));
+    let report = match opened {
+        Ok(opened) => opened.report,
+        Err(problem) => return vec![Finding::wrong("data", format!("{}: {problem}", data.display()))],
+    };
+    let mut findings = vec![Finding::fine("data", format!("{} jobs in {}", report.jobs, data.display()))];
+    if let Some(aside) = &report.set_aside {
+        let text = format!("the damaged one is set aside in {}, and a new one is made", aside.display());
+        findings.push(Finding::mended("index", text));
+    }
+    for (count, what) in [
+        (report.restored, "jobs that it lacked or knew wrongly are restored from their folders"),
+        (report.dropped, "rows without a folder are dropped"),
+        (report.requeued, "jobs that ran at the end are back in the queue"),
+    ] {
+        if count > 0 {
+            findings.push(Finding::mended("index", format!("{count} {what}")));
+        }
+    }
+    findings.extend(report.unreadable.iter().map(|problem| {
+        Finding::wrong("data", format!("job {problem}; its folder is left as it is, for you to keep or remove"))
+    }));
+    findings
+}
+
+/// Reads every job's record; a folder that is not there holds none.
+fn records(spool: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
+    let entries = match fs::read_dir(spool) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut records = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let record = fs::read(entry.path().join("job.json"))
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| Record::from_json(&bytes).map_err(|error| error.to_string()));
+        records.push((id, record));
+    }
+    records.sort_by_key(|(id, _)| *id);
+    Ok(records)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target: PathBuf = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

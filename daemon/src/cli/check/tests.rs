@@ -1,0 +1,94 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+use std::fs;
+
+use super::*;
+use crate::fixtures::{self, House};
+
+fn config(data: &Path) -> Config {
+    let mut config = Config::default();
+    config.data.dir = data.to_owned();
+    config
+}
+
+/// A data folder with two jobs in it that no daemon runs on.
+fn left_behind(data: &Path) -> [protocol::JobId; 2] {
+    let house = House::open(data);
+    let ids = [fixtures::record(), fixtures::record()].map(|record| {
+        house.accept(&record);
+        record.job.id
+    });
+    house.close();
+    ids
+}
+
+fn look(data: &Path, repair: Repair) -> Vec<(Verdict, String)> {
+    let findings = store::check(&config(data), &store::claim(data), repair);
+    findings.into_iter().map(|finding| (finding.verdict, finding.text)).collect()
+}
+
+#[test]
+fn a_sound_data_folder_is_fine_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    left_behind(folder.path());
+    for repair in [Repair::No, Repair::Yes] {
+        let findings = look(folder.path(), repair);
+        assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Fine), "{findings:?}");
+        assert!(findings[0].1.starts_with("2 jobs in "), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_damaged_index_is_named_and_then_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    left_behind(folder.path());
+    let index = folder.path().join("index");
+    fs::write(index.join("db"), "no index").unwrap();
+    let before = fs::read(index.join("db")).unwrap();
+    let findings = look(folder.path(), Repair::No);
+    assert_eq!(findings[1].0, Verdict::Wrong, "{findings:?}");
+    assert_eq!(fs::read(index.join("db")).unwrap(), before, "looking changes nothing");
+
+    let findings = look(folder.path(), Repair::Yes);
+    assert!(findings.iter().any(|(verdict, _)| *verdict == Verdict::Mended), "{findings:?}");
+    assert!(findings.iter().all(|(verdict, _)| *verdict != Verdict::Wrong), "{findings:?}");
+    let findings = look(folder.path(), Repair::No);
+    assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Fine), "{findings:?}");
+}
+
+#[test]
+fn a_damaged_record_is_named_and_written_anew_from_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, _] = left_behind(folder.path());
+    let record = folder.path().join(format!("spool/{first}/job.json"));
+    fs::write(&record, "{").unwrap();
+    let findings = look(folder.path(), Repair::No);
+    assert!(findings.iter().any(|(verdict, text)| *verdict == Verdict::Wrong && text.contains(&first.to_string())));
+    look(folder.path(), Repair::Yes);
+    let findings = look(folder.path(), Repair::No);
+    assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Fine), "{findings:?}");
+}
+
+#[test]
+fn a_running_daemons_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    left_behind(folder.path());
+    let running = store::claim(folder.path());
+    assert!(matches!(running, store::Claim::Ours(_)));
+    let findings = look(folder.path(), Repair::Yes);
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].1.ends_with("in the hands of a running atelierd"), "{findings:?}");
+    drop(running);
+    assert_eq!(look(&folder.path().join("nowhere"), Repair::No)[0].0, Verdict::Fine);
+}
+
+#[test]
+fn an_impossible_device_and_a_mail_folder_that_takes_nothing_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.devices = vec!["cuda:77".to_owned()];
+    assert_eq!(devices(&config).verdict, Verdict::Wrong);
+    assert_eq!(mail(&config).verdict, Verdict::Fine);
+    fs::remove_dir(folder.path().join("outbox")).unwrap();
+    fs::write(folder.path().join("outbox"), "in the way").unwrap();
+    assert_eq!(mail(&config).verdict, Verdict::Wrong);
+}

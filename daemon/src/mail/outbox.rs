@@ -1,0 +1,74 @@
+//! The transport of a machine without mail: a folder of `.eml` files that any mail program opens.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use lettre::Message;
+
+use super::transport::Outcome;
+use crate::spool::sync_folder;
+
+/// Puts a letter into the folder; a second try replaces the first.
+pub(super) async fn put(folder: &Path, name: &str, message: &Message) -> Outcome {
+    let place = folder.join(format!("{name}.eml"));
+    let (folder, shown, bytes) = (folder.to_owned(), place.display().to_string(), message.formatted());
+    match off_the_edge(move || write(&folder, &place, &bytes)).await {
+        Ok(()) => Outcome::Delivered(format!("written to {shown}")),
+        Err(error) => Outcome::TryAgain(format!("{shown} can't be written: {error}")),
+    }
+}
+
+/// Tries whether the folder takes files.
+pub(super) async fn probe(folder: &Path) -> Result<(), String> {
+    let (path, shown) = (folder.to_owned(), folder.display());
+    let tried = off_the_edge(move || {
+        fs::create_dir_all(&path)?;
+        let probe = path.join(".probe");
+        File::create(&probe)?;
+        fs::remove_file(probe)
+    });
+    tried.await.map_err(|error| format!("the folder {shown} can't be written: {error}"))
+}
+
+fn write(folder: &Path, place: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let staged = place.with_extension("new");
+    let mut file = File::create(&staged)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&staged, place)?;
+    sync_folder(folder)
+}
+
+async fn off_the_edge(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::mail::test_server::message;
+
+    #[tokio::test]
+    async fn a_letter_becomes_one_file_however_often_it_is_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = folder.path().join("outbox");
+        for _ in 0..2 {
+            assert!(matches!(put(&outbox, "a.1", &message()).await, Outcome::Delivered(_)));
+        }
+        let files: Vec<_> = fs::read_dir(&outbox).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["a.1.eml"]);
+        assert_eq!(fs::read(outbox.join("a.1.eml")).unwrap(), message().formatted());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_takes_nothing_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("outbox");
+        fs::write(&file, "in the way").unwrap();
+        assert!(matches!(put(&file, "a.1", &message()).await, Outcome::TryAgain(_)));
+        assert!(probe(&file).await.is_err());
+    }
+}

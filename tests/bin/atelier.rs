@@ -1,0 +1,7 @@
+//! `atelier` itself, where the tests of this crate find it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tui::cli::main()
+}
