@@ -135,6 +135,87 @@ fn what_a_png_unpacks_beside_its_pixels_is_bounded() {
     }
 }
 
+/// A CMYK picture of one pixel with a press profile whose six tables are the same large one.
+fn tiff_with_profile_of_overlapping_tables() -> Vec<u8> {
+    let nodes = 21usize.pow(4) * 3;
+    let ramps = |channels: usize| (0..=255u8).collect::<Vec<_>>().repeat(channels);
+    let table = [b"mft1\0\0\0\0\x04\x03\x15\0".to_vec(), vec![0; 36], ramps(4), vec![99; nodes], ramps(3)].concat();
+    let tags: [&[u8; 4]; 6] = [b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2"];
+    let at = 132 + 12 * tags.len() as u32;
+    let entry = |tag: &[u8; 4]| [tag.as_slice(), &at.to_be_bytes(), &(table.len() as u32).to_be_bytes()].concat();
+    let mut header = vec![0; 128];
+    header[..4].copy_from_slice(&(at + table.len() as u32).to_be_bytes());
+    header[8..24].copy_from_slice(b"\x02\x40\0\0prtrCMYKLab ");
+    header[36..40].copy_from_slice(b"acsp");
+    header[68..80].copy_from_slice(b"\0\0\xf6\xd6\0\x01\0\0\0\0\xd3\x2d");
+    let tags = tags.iter().flat_map(|tag| entry(tag)).collect::<Vec<_>>();
+    let profile = [header, 6u32.to_be_bytes().to_vec(), tags, table].concat();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).unwrap();
+    let mut page = encoder.new_image::<tiff::encoder::colortype::CMYK8>(1, 1).unwrap();
+    page.encoder().write_tag(tiff::tags::Tag::IccProfile, profile.as_slice()).unwrap();
+    page.write_data(&[200, 100, 50, 25]).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn a_profile_that_claims_its_tables_many_times_stays_within_the_promise() {
+    let _alone = alone();
+    let bytes = tiff_with_profile_of_overlapping_tables();
+    let (decoded, peak) = measured(|| decode(&bytes, Limits::default()));
+    let (header, picture) = decoded.unwrap();
+    assert_ne!(picture.rgb(), [50, 140, 185], "the profile was left aside");
+    assert!(peak <= header.decoding_bytes, "took {peak} bytes, {header:?}");
+}
+
+#[test]
+fn absurd_lists_in_a_tiff_are_refused_before_they_are_read() {
+    let _alone = alone();
+    let mut bytes = b"II*\0\x08\0\0\0\x01\0\x11\x01\x04\0\x00\x00\x80\0\x1a\0\0\0\0\0\0\0".to_vec();
+    bytes.resize(32 << 20, 0);
+    let (probed, peak) = measured(|| probe(&bytes, Limits::default()));
+    assert!(matches!(probed, Err(PictureError::UnsupportedFeature { .. })), "{probed:?}");
+    assert!(peak < 64 << 10, "took {peak} bytes");
+}
+
+#[test]
+fn absurd_tiles_of_a_small_picture_cost_nothing() {
+    let _alone = alone();
+    let entries = [
+        (256, 1),
+        (257, 1),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (277, 1),
+        (322, 0xffff_fff0),
+        (323, 16),
+        (324, 8),
+        (325, 64),
+    ];
+    let mut bytes = [b"II*\0\x08\0\0\0".as_slice(), &(entries.len() as u16).to_le_bytes()].concat();
+    bytes.extend(entries.iter().flat_map(|&(tag, value)| tiff_entry(tag, value)));
+    bytes.extend([0; 4]);
+    let (outcome, peak) = measured(|| decode(&bytes, Limits::default()).map(drop));
+    assert!(peak < 16 << 20, "took {peak} bytes: {outcome:?}");
+}
+
+#[test]
+fn a_webp_whose_frame_is_larger_than_its_canvas_is_refused() {
+    let _alone = alone();
+    let frame = b"VP8L\x10\0\0\0\x2f\xff\xff\xff\x0f\0\0\0\0\0\0\0\0\0\0\0";
+    let bytes = [b"RIFF\x32\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(), frame, &[0; 8]].concat();
+    let (outcome, peak) = measured(|| decode(&bytes, Limits::default()).map(drop));
+    assert!(outcome.is_err());
+    assert!(peak < 1 << 20, "took {peak} bytes");
+}
+
+#[test]
+fn millions_of_stuffed_bytes_between_segments_are_passed_over() {
+    let bytes = [b"\xff\xd8".as_slice(), &[0xff, 0].repeat(8 << 20)].concat();
+    assert!(matches!(probe(&bytes, Limits::default()), Err(PictureError::Truncated { .. })));
+}
+
 #[test]
 fn only_the_first_bytes_tell_the_format_and_what_follows_the_end_is_ignored() {
     let picture = Picture::new(2, 1, vec![10, 20, 30, 40, 50, 60], None).unwrap();

@@ -10,6 +10,7 @@ mod png;
 mod profile;
 mod raster;
 mod tiff;
+mod tiff_directory;
 mod tiff_palette;
 mod webp;
 

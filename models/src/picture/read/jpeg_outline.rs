@@ -154,14 +154,17 @@ fn corrupt(reason: &'static str) -> PictureError {
 }
 
 /// Returns the next marker from `at` and the place after it; stray bytes before it and fill bytes are passed over.
-fn next_marker(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    let mut at = at + bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
-    while *bytes.get(at)? == 0xff {
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        while *bytes.get(at)? == 0xff {
+            at += 1;
+        }
+        let byte = bytes[at];
         at += 1;
-    }
-    match bytes[at] {
-        0 => next_marker(bytes, at + 1),
-        marker => Some((marker, at + 1)),
+        if byte != 0 {
+            return Some((byte, at));
+        }
     }
 }
 

@@ -81,7 +81,8 @@ impl<S: Convertible> ToSrgb<S> {
     }
 }
 
-/// Bounds what a hostile profile can make the parser allocate; the largest press profiles stay well below.
+/// Bounds what a hostile profile can make the parser allocate: tables of 21 steps for each of four inks, as large press
+/// profiles have, and 58 for each of three colours.
 fn parsing_limits() -> ParsingOptions {
-    ParsingOptions { max_profile_size: 4 << 20, max_allowed_clut_size: 1_000_000, max_allowed_trc_size: 40_000 }
+    ParsingOptions { max_profile_size: 4 << 20, max_allowed_clut_size: 200_000, max_allowed_trc_size: 40_000 }
 }

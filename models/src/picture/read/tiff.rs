@@ -4,14 +4,15 @@ use std::io::{self, Cursor};
 
 use image::metadata::Orientation;
 use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult, Limits as DecoderLimits};
-use tiff::tags::Tag;
+use tiff::tags::{Tag, Type, ValueBuffer};
 use tiff::{ColorType, TiffError};
 
 use super::raster::{Colour, Raster, Sample, Samples};
+use super::tiff_directory;
 use super::tiff_palette::{self, Palette};
 use super::{Format, Limits, PictureError, Survey};
 
-/// What a tag may hold: profiles, tables of strips.
+/// What a tag may hold: profiles, tables of strips. The decoder makes several copies of the latter.
 const TAG_BYTES: usize = 4 << 20;
 
 /// How a page's samples are stored.
@@ -23,6 +24,7 @@ pub(super) struct Layout {
 
 /// Reads the first page's directory.
 pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureError> {
+    tiff_directory::check(bytes)?;
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(refuse)?;
     let (width, height) = decoder.dimensions().map_err(refuse)?;
     limits.check(width, height)?;
@@ -40,7 +42,7 @@ pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureErro
         layout(&mut decoder)?
     };
     // Planes are interleaved, and packed bits unpacked, into a second set; a palette needs a copy of the file.
-    let decoder_bytes = raw_bytes(width, height, layout) * 2 + bytes.len() as u64;
+    let decoder_bytes = raw_bytes(width, height, layout) * 2 + bytes.len() as u64 + TAG_BYTES as u64 * 4;
     Ok(Survey { width, height, orientation, decoder_bytes })
 }
 
@@ -51,22 +53,17 @@ fn raw_bytes(width: u32, height: u32, layout: Layout) -> u64 {
 
 /// Decodes the first page.
 pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError> {
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(refuse)?;
+    let mut decoder = limited(bytes, survey)?;
     let profile = embedded_profile(&mut decoder)?;
     let (palette, patched);
     if tiff_palette::is_used(&mut decoder) {
         palette = Some(Palette::of(&mut decoder)?);
         patched = tiff_palette::with_indices_as_grey(bytes)?;
-        decoder = Decoder::new(Cursor::new(patched.as_slice())).map_err(refuse)?;
+        decoder = limited(&patched, survey)?;
     } else {
         palette = None;
     }
     let layout = layout(&mut decoder)?;
-    let mut decoder_limits = DecoderLimits::default();
-    decoder_limits.decoding_buffer_size = usize::try_from(survey.decoder_bytes).unwrap_or(usize::MAX);
-    decoder_limits.intermediate_buffer_size = bytes.len();
-    decoder_limits.ifd_value_size = TAG_BYTES;
-    let mut decoder = decoder.with_limits(decoder_limits);
     let mut result = DecodingResult::U8(Vec::new());
     let planes = decoder.read_image_to_buffer(&mut result).map_err(refuse)?;
     let extra = decoder
@@ -98,6 +95,16 @@ pub(super) fn read(bytes: &[u8], survey: &Survey) -> Result<Raster, PictureError
     }
 }
 
+/// Opens a file with limits on what decoding it may allocate.
+fn limited<'a>(bytes: &'a [u8], survey: &Survey) -> Result<Decoder<Cursor<&'a [u8]>>, PictureError> {
+    let mut limits = DecoderLimits::default();
+    // Lists of a tag's values count here too.
+    limits.decoding_buffer_size = usize::try_from(survey.decoder_bytes).unwrap_or(usize::MAX).saturating_add(TAG_BYTES);
+    limits.intermediate_buffer_size = bytes.len();
+    limits.ifd_value_size = TAG_BYTES;
+    Ok(Decoder::new(Cursor::new(bytes)).map_err(refuse)?.with_limits(limits))
+}
+
 /// Tells how the samples are stored, as far as they can be read.
 fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Layout, PictureError> {
     let (colour, bits) = match decoder.colortype().map_err(refuse)? {
@@ -117,8 +124,10 @@ fn layout(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Layout, PictureError> 
 
 /// Reads the ICC profile; one that lies past the file's end means that the file is cut short.
 fn embedded_profile(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Option<Vec<u8>>, PictureError> {
-    match decoder.get_tag_u8_vec(Tag::IccProfile) {
-        Ok(profile) => Ok(Some(profile)),
+    // As bytes: the decoder's usual way makes a 32-byte value of each.
+    let mut profile = ValueBuffer::empty(Type::BYTE);
+    match decoder.image_ifd().find_tag_buf(Tag::IccProfile, &mut profile) {
+        Ok(found) => Ok(found.map(|_| profile.as_bytes().to_vec())),
         Err(TiffError::IoError(error)) => Err(refuse(TiffError::IoError(error))),
         Err(_) => Ok(None),
     }

@@ -5,8 +5,8 @@ use std::io::Cursor;
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
-use super::bytes::{array, be16, be32, le16, le32};
-use super::tiff::{refuse, unsupported};
+use super::tiff::refuse;
+use super::tiff_directory::{self, Entry};
 use super::{Format, PictureError};
 
 const PALETTE: u16 = 3;
@@ -44,26 +44,11 @@ impl Palette {
 
 /// Copies the file with its first page declared grey.
 pub(super) fn with_indices_as_grey(bytes: &[u8]) -> Result<Vec<u8>, PictureError> {
-    let is_little = bytes.starts_with(b"II");
-    let short = |at| {
-        if is_little { le16(bytes, at) } else { be16(bytes, at) }
-    };
-    let long = |at| {
-        if is_little { le32(bytes, at) } else { be32(bytes, at) }
-    };
-    if short(2) != Some(42) {
-        return Err(unsupported("a palette in a BigTIFF"));
-    }
-    let value_at = (|| {
-        let directory = long(4)? as usize;
-        let entries = usize::from(short(directory)?);
-        let mut entry_places = (0..entries).map(|entry| directory + 2 + entry * 12);
-        let entry = entry_places.find(|&at| short(at) == Some(Tag::PhotometricInterpretation.to_u16()))?;
-        array::<2>(bytes, entry + 8).map(|_| entry + 8)
-    })();
-    let value_at = value_at.ok_or(PictureError::Truncated { format: Format::Tiff })?;
+    let is_photometric = |entry: &Entry| entry.tag == Tag::PhotometricInterpretation.to_u16();
+    let entry = tiff_directory::entries(bytes).into_iter().flatten().find(is_photometric);
     let mut copy = bytes.to_vec();
-    let grey = if is_little { GREY.to_le_bytes() } else { GREY.to_be_bytes() };
-    copy[value_at..value_at + 2].copy_from_slice(&grey);
+    let value = entry.and_then(|entry| copy.get_mut(entry.value_at..entry.value_at + 2));
+    let grey = if bytes.starts_with(b"II") { GREY.to_le_bytes() } else { GREY.to_be_bytes() };
+    value.ok_or(PictureError::Truncated { format: Format::Tiff })?.copy_from_slice(&grey);
     Ok(copy)
 }
