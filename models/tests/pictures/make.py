@@ -204,6 +204,7 @@ inks[..., 3] = (255 - grey8) // 3
 cmyk = Image.fromarray(inks, "CMYK")
 pillow("cmyk.jpg", cmyk, quality=95)
 case("cmyk.jpg", most=3, mean=0.5)
+case("ycck.jpg", most=4, mean=0.8)  # the file is committed: Pillow can't write this kind, the crate jpeg-encoder can
 pillow("cmyk-profile.jpg", cmyk, quality=95, icc_profile=PRESS)
 case("cmyk-profile.jpg", most=20, mean=1.6)  # two ways to interpolate between five nodes an ink
 pillow("adobe-rgb.jpg", base, quality=95, subsampling=0, icc_profile=ADOBE)
