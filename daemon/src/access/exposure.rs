@@ -34,3 +34,18 @@ pub(super) fn is_local_only(config: &Config) -> bool {
 fn is_loopback_url(url: &str) -> bool {
     authority_of_url(url).is_some_and(|authority| is_loopback_host(&authority.host))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_a_matter_of_the_urls_host() {
+        for local in ["http://localhost", "http://127.0.0.1:7878/", "https://[::1]/x", "http://atelier.localhost"] {
+            assert!(is_loopback_url(local), "{local}");
+        }
+        for public in ["https://paint.example.org", "http://192.168.1.2", "http://localhost.example", "localhost", ""] {
+            assert!(!is_loopback_url(public), "{public}");
+        }
+    }
+}

@@ -225,3 +225,6 @@ fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter(|(name, _)| *name == sessions::COOKIE)
         .map(|(_, value)| value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,69 @@ fn api() -> OpenApiRouter<Arc<Server>> {
 async fn unknown_route() -> refused::Refused {
     Refusal::new(ErrorCode::RouteNotFound, "no such path; GET /openapi.json describes all there are").into()
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Every operation of the document, by its method and path.
+    fn operations(document: &Value) -> Vec<(String, &Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        paths
+            .iter()
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().iter().map(move |(method, operation)| (format!("{method} {path}"), operation))
+            })
+            .collect()
+    }
+
+    fn document() -> Value {
+        let (_, description) = api().split_for_parts();
+        serde_json::from_slice(&openapi::document(description)).unwrap()
+    }
+
+    #[test]
+    fn the_document_describes_every_operation_whole() {
+        let document = document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+        let operations = operations(&document);
+        assert_eq!(operations.len(), 27);
+        for (name, operation) in operations {
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.contains_key("default"), "{name} says nothing about refusals");
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{name} never succeeds");
+            assert!(operation["summary"].is_string(), "{name} is not explained");
+            let wanted = name.matches('{').count();
+            let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+            let described = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+            assert_eq!(wanted, described, "{name}");
+            let takes_body = ["put", "patch"].iter().any(|method| name.starts_with(method))
+                || ["/v1/stylize", "/transform", "post /session"].iter().any(|path| name.ends_with(path));
+            assert_eq!(operation["requestBody"].is_object(), takes_body, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_document_refers_to_nothing_that_it_lacks() {
+        fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(object) => {
+                    into.extend(object.get("$ref").and_then(Value::as_str));
+                    object.values().for_each(|value| references(value, into));
+                }
+                Value::Array(array) => array.iter().for_each(|value| references(value, into)),
+                _ => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.contains(&"#/components/schemas/Problem"));
+        for reference in found {
+            assert!(document.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference}");
+        }
+    }
+}
