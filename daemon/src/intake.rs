@@ -70,6 +70,8 @@ pub struct ServerStatus {
     pub queued: u64,
     /// Jobs on devices.
     pub running: u64,
+    /// How many jobs there are in each state.
+    pub jobs: Vec<(StateName, u64)>,
     /// Bytes that all jobs' pictures take on the disk.
     pub disk_bytes: u64,
     /// Whether the store takes writes, the disk has room and nothing drains; else why not.
@@ -145,12 +147,14 @@ impl Intake {
     /// Says how the daemon does.
     #[must_use]
     pub fn status(&self) -> ServerStatus {
-        let (queued, running, disk_bytes) = self
-            .0
-            .store
-            .summaries(|jobs| (jobs.count(StateName::Queued), jobs.count(StateName::Running), jobs.disk_bytes()));
+        let (jobs, disk_bytes) = self.0.store.summaries(|jobs| {
+            let counts: Vec<_> = StateName::ALL.iter().map(|state| (*state, jobs.count(*state))).collect();
+            (counts, jobs.disk_bytes())
+        });
+        let count = |wanted| jobs.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
+        let (queued, running) = (count(StateName::Queued), count(StateName::Running));
         let ready = self.accepts().map_err(|refusal| refusal.detail);
-        ServerStatus { uptime: self.0.began.elapsed(), queued, running, disk_bytes, ready }
+        ServerStatus { uptime: self.0.began.elapsed(), queued, running, jobs, disk_bytes, ready }
     }
 
     /// Refuses when nothing at all is accepted at present.

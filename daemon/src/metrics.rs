@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     durations: Family<Route, Histogram>,
     jobs: Family<InState, Gauge>,
     queue: Gauge,
+    disk: Gauge,
     busy: Family<OnDevice, Gauge>,
     memory: Family<OnDevice, Gauge>,
     utilisation: Family<OnDevice, Gauge<f64, AtomicU64>>,
@@ -64,6 +65,7 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             jobs: Family::default(),
             queue: Gauge::default(),
+            disk: Gauge::default(),
             busy: Family::default(),
             memory: Family::default(),
             utilisation: Family::default(),
@@ -88,6 +90,7 @@ impl Metrics {
         );
         to.register("jobs", "Jobs by state", self.jobs.clone());
         to.register("queue_length", "Jobs that wait for a device", self.queue.clone());
+        to.register_with_unit("spool", "Room that photos and results take on the disk", Unit::Bytes, self.disk.clone());
         to.register("device_busy", "Whether a device works right now", self.busy.clone());
         to.register_with_unit("device_memory", "Memory that a device can use", Unit::Bytes, self.memory.clone());
         to.register("device_utilisation", "Share of the last seconds a device was busy", self.utilisation.clone());
@@ -121,8 +124,9 @@ impl Metrics {
         self.queue.set(status.queued as i64);
         self.uptime.set(status.uptime.as_secs() as i64);
         self.ready.set(i64::from(status.ready.is_ok()));
-        for (state, jobs) in [("queued", status.queued), ("running", status.running)] {
-            self.jobs.get_or_create(&InState { state: state.to_owned() }).set(jobs as i64);
+        self.disk.set(status.disk_bytes as i64);
+        for (state, jobs) in status.jobs {
+            self.jobs.get_or_create(&InState { state: state.to_string() }).set(jobs as i64);
         }
         for device in intake.devices() {
             let label = OnDevice { device: device.name };

@@ -1,6 +1,5 @@
 //! The page: one HTML, one CSS and one JS file, in the binary.
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -13,18 +12,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[folder = "src/page/"]
 struct Files;
 
-/// Sends the page itself.
-pub(crate) async fn index(headers: HeaderMap) -> Response {
-    send("index.html", &headers)
-}
+/// The page itself.
+pub(crate) const INDEX: &str = "index.html";
 
-/// Sends a file that the page loads.
-pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    send(&name, &headers)
-}
-
-fn send(name: &str, wanted: &HeaderMap) -> Response {
-    let Some(file) = Files::get(name) else { return StatusCode::NOT_FOUND.into_response() };
+/// Answers with one of the page's files, if there is one of that name.
+pub(crate) fn file(name: &str, wanted: &HeaderMap) -> Option<Response> {
+    let file = Files::get(name)?;
     let etag = etag(&file);
     let is_known = wanted.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
     let mut response =
@@ -35,7 +28,7 @@ fn send(name: &str, wanted: &HeaderMap) -> Response {
     // Asked for anew each time, answered with 304 until the daemon itself is a new one.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::ETAG, etag);
-    response
+    Some(response)
 }
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when a test fails")]
 
+mod door;
 mod house;
 mod puppet;
 
+pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
 pub use puppet::{Act, Puppet, puppet};

@@ -4,5 +4,23 @@
 
 #[path = "whole/edges.rs"]
 mod edges;
+#[path = "whole/http_access.rs"]
+mod http_access;
+#[path = "whole/http_events.rs"]
+mod http_events;
+#[path = "whole/http_hostile.rs"]
+mod http_hostile;
+#[path = "whole/http_jobs.rs"]
+mod http_jobs;
+#[path = "whole/http_results.rs"]
+mod http_results;
+#[path = "whole/http_seed.rs"]
+mod http_seed;
+#[path = "whole/http_state.rs"]
+mod http_state;
+#[path = "whole/http_styles.rs"]
+mod http_styles;
+#[path = "whole/http_stylize.rs"]
+mod http_stylize;
 #[path = "whole/queue.rs"]
 mod queue;

@@ -55,7 +55,7 @@ pub(super) fn read_refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
 }
 
 /// A request's body: bounded in size, and it must keep coming. Only the time that the daemon waits for it counts.
-pub(super) struct Arriving<B: Body> {
+pub(super) struct Arriving<B> {
     body: B,
     patience: Patience,
     limit: u64,
@@ -64,24 +64,14 @@ pub(super) struct Arriving<B: Body> {
     span_bytes: u64,
     waited: Duration,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
-    is_done: bool,
-    unread: Arc<AtomicBool>,
+    arrived: Arc<AtomicBool>,
 }
 
 impl<B: Body> Arriving<B> {
-    pub(super) fn new(body: B, patience: Patience, limit: u64, unread: Arc<AtomicBool>) -> Self {
-        let is_done = body.is_end_stream();
-        Self {
-            body,
-            patience,
-            limit,
-            received: 0,
-            span_bytes: 0,
-            waited: Duration::ZERO,
-            waiting: None,
-            is_done,
-            unread,
-        }
+    /// `arrived` becomes true with the last byte.
+    pub(super) fn new(body: B, patience: Patience, limit: u64, arrived: Arc<AtomicBool>) -> Self {
+        arrived.store(body.is_end_stream(), Ordering::Relaxed);
+        Self { body, patience, limit, received: 0, span_bytes: 0, waited: Duration::ZERO, waiting: None, arrived }
     }
 
     fn count(&mut self, bytes: u64) -> Result<(), BodyError> {
@@ -132,12 +122,13 @@ where
         };
         Poll::Ready(match frame {
             None => {
-                self.is_done = true;
+                self.arrived.store(true, Ordering::Relaxed);
                 None
             }
             Some(Err(error)) => Some(Err(BodyError::Broken(error.into()))),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.arrived.store(self.body.is_end_stream(), Ordering::Relaxed);
                 Some(self.count(bytes).map(|()| frame))
             }
         })
@@ -149,14 +140,6 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl<B: Body> Drop for Arriving<B> {
-    fn drop(&mut self) {
-        if !self.is_done && !self.body.is_end_stream() {
-            self.unread.store(true, Ordering::Relaxed);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection: its timers, its limits, and how it ends.
 
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -43,14 +44,23 @@ where
     let unread = Arc::new(AtomicBool::new(false));
     let (open, idle) = watch::channel(0_usize);
     let service = {
-        let (unread, open) = (Arc::clone(&unread), open.clone());
+        let unread = Arc::clone(&unread);
         hyper::service::service_fn(move |request: Request<Incoming>| {
-            let held = Open::new(&open);
+            let (held, arrived, unread) = (Open::new(&open), Arc::default(), Arc::clone(&unread));
             let limit = if grpc::is_grpc(request.headers()) { u64::MAX } else { settings.body_limit };
-            let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&unread))));
+            let is_alone = request.version() < Version::HTTP_2;
+            let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&arrived))));
             request.extensions_mut().insert(peer);
             let answer = router.clone().call(request);
-            async move { answer.await.map(|response| response.map(|body| Held::new(body, held))) }
+            async move {
+                let mut response = answer.await?;
+                if is_alone && !arrived.load(Ordering::Relaxed) {
+                    // What is left of the body stands where the next request would: this one is the last.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    unread.store(true, Ordering::Relaxed);
+                }
+                Ok::<_, Infallible>(response.map(|body| Held::new(body, held)))
+            }
         })
     };
     let io = TokioIo::new(Steady::new(stream, patience.reader, unread));

@@ -43,7 +43,7 @@ pub(super) async fn all(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Refused> {
-    Ok(watch(server, None, &headers, &uri).await?)
+    Ok(watch(&server, None, &headers, &uri)?)
 }
 
 /// Streams the events of one job; the stream closes after `end`.
@@ -63,10 +63,10 @@ pub(super) async fn of_job(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Refused> {
-    Ok(watch(server, Some(job), &headers, &uri).await?)
+    Ok(watch(&server, Some(job), &headers, &uri)?)
 }
 
-async fn watch(server: Arc<Server>, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Refusal> {
+fn watch(server: &Server, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Refusal> {
     let after = Fields::of_query(uri.query(), &["after"])?.number("after")?;
     let after = last_event_id(headers)?.or(after);
     let watcher = server.intake.watch(job, after)?;

@@ -29,19 +29,15 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
 /// Returns the key that makes a submit safe to repeat.
 ///
 /// # Errors
-/// `invalid_field` when it is not 1 to 255 visible characters, or given twice.
+/// `invalid_field` when it is not ASCII, or given twice.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
         return Err(invalid("Idempotency-Key", "is given twice"));
     }
-    match key.to_str().map(str::trim) {
-        Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
-            Ok(Some(key.to_owned()))
-        }
-        _ => Err(invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
-    }
+    let key = key.to_str().map_err(|_| invalid("Idempotency-Key", "has characters beyond ASCII"))?;
+    Ok(Some(key.trim().to_owned()))
 }
 
 /// Returns the media type of a request's body without its parameters, in lower case.
@@ -71,15 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_short_visible_and_single() {
+    fn a_key_is_ascii_and_single() {
         let key = |text: &[u8]| {
             let value = axum::http::HeaderValue::from_bytes(text).unwrap();
             idempotency_key(&HeaderMap::from_iter([(IDEMPOTENCY_KEY, value)]))
         };
         assert_eq!(key(b"a b-1").unwrap().as_deref(), Some("a b-1"));
-        assert!(key(b"").is_err());
         assert!(key("ä".as_bytes()).is_err());
-        assert!(key(&[b'a'; 256]).is_err());
         let mut twice = HeaderMap::new();
         twice.append(IDEMPOTENCY_KEY, "a".parse().unwrap());
         twice.append(IDEMPOTENCY_KEY, "a".parse().unwrap());

@@ -64,6 +64,9 @@ impl Dialect {
     pub(super) fn render(self, refused: &Refused, request_id: &str) -> Response {
         let refusal = &refused.refusal;
         let mut response = match self {
+            Self::Grpc if refusal.code == ErrorCode::RouteNotFound => {
+                return tonic::Status::unimplemented(refusal.detail.clone()).into_http();
+            }
             Self::Grpc => return grpc::refuse(refusal.clone()),
             Self::Problem => {
                 let problem = Problem::new(refusal.code, refusal.detail.clone(), request_id);

@@ -53,7 +53,7 @@ pub(super) async fn result(
 /// Answers with a result's file, as the request's headers want it.
 ///
 /// # Errors
-/// `range_not_satisfiable`; `result_gone` when the file went meanwhile.
+/// `result_gone` when the file went meanwhile.
 pub(super) async fn send(result: &ResultFile, wanted: &HeaderMap) -> Result<Response, Refusal> {
     let etag = format!("\"{}\"", result.sha256);
     if names_etag(wanted, &etag) {
@@ -62,8 +62,17 @@ pub(super) async fn send(result: &ResultFile, wanted: &HeaderMap) -> Result<Resp
         return Ok(response);
     }
     let range = match wanted.get(header::RANGE).and_then(|range| range.to_str().ok()) {
-        Some(range) if is_still(wanted, &etag) => wanted_range(range, result.bytes)?,
-        _ => None,
+        Some(range) if is_still(wanted, &etag) => wanted_range(range, result.bytes),
+        _ => Ok(None),
+    };
+    let range = match range {
+        Ok(range) => range,
+        Err(outside) => {
+            let length = text(&format!("bytes */{}", result.bytes));
+            let mut response = Refused::from(outside).into_response();
+            response.headers_mut().insert(header::CONTENT_RANGE, length);
+            return Ok(response);
+        }
     };
     let gone = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Refusal::new(ErrorCode::ResultGone, "the result has just been removed"),

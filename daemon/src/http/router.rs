@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::get;
 use protocol::ErrorCode;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::refused::Refused;
 use super::server::Server;
-use super::{Front, events, frame, gate, jobs, openapi, refused, results, seed, session, state, styles, stylize};
+use super::{Front, events, frame, gate, jobs, openapi, results, seed, session, state, styles, stylize};
 use crate::refusal::Refusal;
 use crate::{grpc, page};
 
@@ -21,9 +25,9 @@ pub(super) fn router(front: Front, closing: CancellationToken) -> Router {
     let grpc = grpc::routes(front.intake.clone());
     let server = Arc::new(Server::new(front, openapi::document(description), closing));
     api.route("/openapi.json", get(openapi::openapi))
-        .route("/", get(page::index))
-        .route("/index", get(page::index))
-        .route("/assets/{name}", get(page::asset))
+        .route("/", get(index))
+        .route("/index", get(index))
+        .route("/assets/{name}", get(asset))
         .fallback(unknown_route)
         .with_state(Arc::clone(&server))
         .merge(grpc)
@@ -57,7 +61,19 @@ fn api() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(seed::transform))
 }
 
-async fn unknown_route() -> refused::Refused {
+async fn index(headers: HeaderMap) -> Result<Response, Refused> {
+    page::file(page::INDEX, &headers).ok_or_else(unknown)
+}
+
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {
+    page::file(&name, &headers).ok_or_else(unknown)
+}
+
+async fn unknown_route() -> Refused {
+    unknown()
+}
+
+fn unknown() -> Refused {
     Refusal::new(ErrorCode::RouteNotFound, "no such path; GET /openapi.json describes all there are").into()
 }
 

@@ -18,7 +18,8 @@ use super::prefer;
 use super::refused::Refused;
 use super::server::Server;
 use crate::access::Caller;
-use crate::intake::{Draft, StylizeOrder};
+use crate::intake::{Draft, StylizeOrder, blocking};
+use crate::mail;
 use crate::refusal::Refusal;
 
 /// How long a whole request may take to arrive, and to wait for its turn. Bodies here are held in memory.
@@ -116,14 +117,11 @@ pub(super) async fn transform(
     };
     let place = tokio::time::timeout(PATIENCE, server.seed_bodies.acquire()).await.map_err(|_| busy())?;
     let late = || Refusal::new(ErrorCode::RequestTimeout, "the body did not arrive in time");
-    let read = read_whole(body, server.limits.upload_bytes as usize);
-    let bytes = tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())??;
-    let transform: Transform<'_> = serde_json::from_slice(&bytes)
-        .map_err(|error| Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}")))?;
-    let order = order(&transform)?;
-    let mut photo = ticket.draft()?;
-    decode(&transform.image, &mut photo).await?;
-    drop(bytes);
+    let arriving = read_whole(body, server.limits.upload_bytes as usize);
+    let bytes = tokio::time::timeout(PATIENCE, arriving).await.map_err(|_| late())??;
+    let draft = ticket.draft()?;
+    // Decoding tens of megabytes takes a while, which the other requests must not wait for.
+    let (order, photo) = blocking(move || Ok(read(&bytes, draft))).await??;
     drop(place);
     let submission = server.intake.stylize(ticket, order, photo).await?;
     let mut response = Json(Submitted { status: "SUBMIT_SUCCESS", job: submission.job.id }).into_response();
@@ -134,6 +132,15 @@ pub(super) async fn transform(
     Ok(response)
 }
 
+/// Reads the request's document, and writes the photo in it to the draft.
+fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, Draft), Refused> {
+    let transform: Transform<'_> = serde_json::from_slice(document)
+        .map_err(|error| Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}")))?;
+    let order = order(&transform)?;
+    decode(&transform.image, &mut photo)?;
+    Ok((order, photo))
+}
+
 fn order(transform: &Transform<'_>) -> Result<StylizeOrder, Refused> {
     let wrong = |detail: String, words| Refused::in_words(Refusal::new(ErrorCode::InvalidField, detail), words);
     let ending = transform.filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
@@ -141,8 +148,8 @@ fn order(transform: &Transform<'_>) -> Result<StylizeOrder, Refused> {
         let detail = format!("\"filename\" must end in one of {}", ENDINGS.join(", "));
         return Err(wrong(detail, "FILENAME NOT SUPPORT"));
     }
-    if let Err(error) = transform.email.parse::<lettre::Address>() {
-        return Err(wrong(format!("\"email\" is not an address: {error}"), "EMAIL FORMAT ERROR"));
+    if let Err(error) = mail::address::parse(&transform.email) {
+        return Err(wrong(format!("\"email\": {error}"), "EMAIL FORMAT ERROR"));
     }
     let name = transform.model.strip_suffix(".ckpt").unwrap_or(&transform.model);
     let style = name
@@ -162,7 +169,7 @@ fn order(transform: &Transform<'_>) -> Result<StylizeOrder, Refused> {
 
 /// Writes a base64 picture to a draft, a piece at a time. Line breaks and the head of a `data:` address are passed
 /// over, since browsers and mail tools make them.
-async fn decode(text: &str, photo: &mut Draft) -> Result<(), Refused> {
+fn decode(text: &str, photo: &mut Draft) -> Result<(), Refused> {
     let text = match text.strip_prefix("data:") {
         Some(address) => address.split_once(',').map_or("", |(_, content)| content),
         None => text,
