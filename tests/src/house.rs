@@ -43,6 +43,12 @@ impl House {
         self.daemon.as_ref().expect("the daemon runs")
     }
 
+    /// Says whether the daemon runs.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.daemon.is_some()
+    }
+
     /// Returns the use cases.
     pub fn intake(&self) -> &Intake {
         self.daemon().intake()

@@ -6,7 +6,9 @@
 mod door;
 mod house;
 mod puppet;
+mod served;
 
 pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
 pub use puppet::{Act, Puppet, puppet};
+pub use served::{Served, upload};

@@ -2,8 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "whole/cli.rs"]
+mod cli;
+#[path = "whole/cli_answers.rs"]
+mod cli_answers;
+#[path = "whole/cli_submit.rs"]
+mod cli_submit;
+#[path = "whole/crash.rs"]
+mod crash;
 #[path = "whole/edges.rs"]
 mod edges;
+#[path = "whole/grpc_jobs.rs"]
+mod grpc_jobs;
+#[path = "whole/grpc_refusals.rs"]
+mod grpc_refusals;
+#[path = "whole/grpc_standard.rs"]
+mod grpc_standard;
+#[path = "whole/grpc_things.rs"]
+mod grpc_things;
 #[path = "whole/http_access.rs"]
 mod http_access;
 #[path = "whole/http_events.rs"]

@@ -25,7 +25,7 @@ impl Target {
     /// Reads `--output` for so many results. What ends with a slash or is a folder is one; so is what several results
     /// go to.
     pub(crate) fn new(output: Option<PathBuf>, results: usize) -> Result<Self, CliError> {
-        let Some(path) = output else { return Ok(Self::Folder(PathBuf::from("."))) };
+        let Some(path) = output else { return Ok(Self::Folder(PathBuf::new())) };
         if path.as_os_str() == "-" {
             return if results == 1 {
                 Ok(Self::Stdout)
@@ -78,7 +78,16 @@ pub(crate) async fn save(mut download: Download, path: &Path, existing: Existing
         Existing::Keep => file.persist_noclobber(path),
         Existing::Replace => file.persist(path),
     };
-    kept.map(drop).map_err(|error| failed(error.error))
+    match kept {
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        other => other.map(drop).map_err(|error| failed(error.error)),
+    }
+}
+
+/// Says that a file is in the way, and the way out.
+pub(crate) fn exists(path: &Path) -> CallError {
+    let source = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; --force overwrites it");
+    CallError::File { what: path.display().to_string(), source }
 }
 
 /// Writes a download to stdout.
@@ -115,7 +124,7 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         let new = |path: &Path, results| Target::new(Some(path.to_owned()), results);
         let out = |name: &str| PathBuf::from(name);
-        assert_eq!(Target::new(None, 3).unwrap(), Target::Folder(out(".")));
+        assert_eq!(Target::new(None, 3).unwrap(), Target::Folder(out("")));
         assert_eq!(new(&out("new/"), 1).unwrap(), Target::Folder(out("new/")));
         assert_eq!(new(&out("new"), 2).unwrap(), Target::Folder(out("new")));
         assert_eq!(new(&out("new.jpg"), 1).unwrap(), Target::File(out("new.jpg")));

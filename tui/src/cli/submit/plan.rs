@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::{OutputFormat, StyleName};
 use uuid::Uuid;
 
-use crate::cli::files::Target;
+use crate::cli::files::{Target, exists};
 use crate::cli::printer::Printer;
 use crate::cli::{CliError, args};
 use crate::conn::{CallError, Order, Source};
@@ -148,8 +148,7 @@ fn refuse_existing(place: &Place, format: OutputFormat) -> Result<(), CliError> 
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let source = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; --force overwrites it");
-    Err(CallError::File { what: path.display().to_string(), source }.into())
+    Err(exists(&path).into())
 }
 
 #[cfg(test)]
