@@ -13,10 +13,10 @@ mod endpoint;
 mod transfer;
 mod watch;
 
-pub use calls::{Filter, Submission};
-pub use endpoint::{InvalidServer, InvalidToken, Server, Token};
-pub use transfer::{Download, Order, Source};
-pub use watch::Watch;
+pub(crate) use calls::Filter;
+pub(crate) use endpoint::{Server, Token};
+pub(crate) use transfer::{Download, Order, Source};
+pub(crate) use watch::Watch;
 
 /// The generated client behind our connection and its token.
 type Client = wire::atelier_client::AtelierClient<InterceptedService<Channel, endpoint::Bearer>>;
@@ -26,14 +26,14 @@ const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A connection to one daemon. Cheap to clone; it connects anew by itself after it was lost.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     server: Server,
     client: Client,
 }
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// Nobody answers, or the connection broke.
     #[error("no daemon answers at {server}: {reason}")]
     Unreachable {
@@ -66,7 +66,7 @@ pub enum CallError {
 impl CallError {
     /// Says whether the same call may succeed later without anybody changing anything.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused(refused) => refused.retry_after.is_some(),
@@ -80,7 +80,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`CallError::Unreachable`] when nobody listens there.
-    pub async fn open(server: Server, token: Option<Token>) -> Result<Self, CallError> {
+    pub(crate) async fn open(server: Server, token: Option<Token>) -> Result<Self, CallError> {
         let channel = match server.endpoint().connect().await {
             Ok(channel) => channel,
             Err(error) => return Err(CallError::Unreachable { reason: deepest(&error), server }),
@@ -88,12 +88,6 @@ impl Connection {
         let service = InterceptedService::new(channel, endpoint::Bearer(token));
         let client = Client::new(service).max_decoding_message_size(MESSAGE_BYTES);
         Ok(Self { server, client })
-    }
-
-    /// Returns where the daemon is.
-    #[must_use]
-    pub fn server(&self) -> &Server {
-        &self.server
     }
 
     /// Says what a status means.

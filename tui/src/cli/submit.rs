@@ -76,7 +76,7 @@ async fn send(plan: &Plan, item: &Item, connection: &Connection, printer: &Print
     let patience = if plan.items.len() > 1 { Patience::Batch } else { Patience::Single };
     let again =
         |error: &CallError| printer.say(&format!("{}: {}; trying again", item.label, view::plain(&error.to_string())));
-    patience.with(again, async || connection.stylize(order.clone(), &item.source).await).await.map(|sent| sent.job)
+    patience.with(again, async || connection.stylize(order.clone(), &item.source).await).await
 }
 
 /// Says what became of a photo that gives no painting. Without a daemon there is no point in going on.

@@ -15,36 +15,27 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which jobs to list.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Only in this state.
-    pub state: Option<StateName>,
+    pub(crate) state: Option<StateName>,
     /// Only of this kind.
-    pub kind: Option<JobKind>,
+    pub(crate) kind: Option<JobKind>,
     /// Only with this style.
-    pub style: Option<StyleName>,
+    pub(crate) style: Option<StyleName>,
     /// At most so many.
-    pub limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// The cursor of the page before.
-    pub after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
-/// An accepted job.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The job, as it was accepted.
-    pub job: Job,
-    /// Whether this answers a repeated submit.
-    pub replayed: bool,
-}
-
-/// Which change a job is asked to make.
+/// Calls that name a job and answer with it.
 macro_rules! job_calls {
     ($($(#[$doc:meta])* $name:ident as $rpc:ident),+ $(,)?) => { $(
         $(#[$doc])*
         ///
         /// # Errors
         /// Whatever the daemon refuses, and an unreachable daemon.
-        pub async fn $name(&self, job: JobRef) -> Result<Job, CallError> {
+        pub(crate) async fn $name(&self, job: JobRef) -> Result<Job, CallError> {
             let message = wire::JobRequest { id: job.to_string() };
             self.ask(message, async |mut client, request| client.$rpc(request).await).await
         }
@@ -71,7 +62,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the daemon refuses, and an unreachable daemon.
-    pub async fn jobs(&self, filter: Filter) -> Result<JobPage, CallError> {
+    pub(crate) async fn jobs(&self, filter: Filter) -> Result<JobPage, CallError> {
         let message = wire::ListJobsRequest {
             state: to_wire(filter.state),
             kind: to_wire(filter.kind),
@@ -86,7 +77,7 @@ impl Connection {
     ///
     /// # Errors
     /// An unreachable daemon.
-    pub async fn styles(&self) -> Result<Vec<Style>, CallError> {
+    pub(crate) async fn styles(&self) -> Result<Vec<Style>, CallError> {
         self.ask(wire::ListStylesRequest {}, async |mut client, request| client.list_styles(request).await).await
     }
 
@@ -94,7 +85,7 @@ impl Connection {
     ///
     /// # Errors
     /// An unreachable daemon.
-    pub async fn devices(&self) -> Result<Vec<Device>, CallError> {
+    pub(crate) async fn devices(&self) -> Result<Vec<Device>, CallError> {
         self.ask(wire::ListDevicesRequest {}, async |mut client, request| client.list_devices(request).await).await
     }
 
@@ -102,7 +93,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the daemon refuses, and an unreachable daemon.
-    pub async fn mail(&self) -> Result<Vec<Mail>, CallError> {
+    pub(crate) async fn mail(&self) -> Result<Vec<Mail>, CallError> {
         self.ask(wire::ListMailRequest {}, async |mut client, request| client.list_mail(request).await).await
     }
 

@@ -17,7 +17,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// A daemon's address: `http://host:port` or `unix:/path`.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub(crate) struct Server {
     text: String,
     endpoint: Arc<Endpoint>,
 }
@@ -25,7 +25,7 @@ pub struct Server {
 /// A text that is no address of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a server is http://host:port or unix:/path/to/socket; {0}")]
-pub struct InvalidServer(&'static str);
+pub(crate) struct InvalidServer(&'static str);
 
 impl Server {
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -75,12 +75,12 @@ impl fmt::Display for Server {
 
 /// A bearer token. It is never shown.
 #[derive(Clone)]
-pub struct Token(MetadataValue<Ascii>);
+pub(crate) struct Token(MetadataValue<Ascii>);
 
 /// A text that can't be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a token has visible ASCII characters only")]
-pub struct InvalidToken;
+pub(crate) struct InvalidToken;
 
 impl FromStr for Token {
     type Err = InvalidToken;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures::future::Either;
 use protocol::convert::to_wire;
 use protocol::wire::{self, import_style_request, stylize_request};
-use protocol::{JobRef, OutputFormat, Priority, Style, StyleName};
+use protocol::{Job, JobRef, OutputFormat, Priority, Style, StyleName};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
@@ -13,14 +13,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::Streaming;
 use tonic::{Response, Status};
 
-use super::{CallError, Connection, Submission};
+use super::{CallError, Connection};
 
 /// Bytes a message.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Where an upload's bytes come from; it can be read again when the connection breaks.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// A file, read as it is sent.
     File(PathBuf),
     /// Bytes at hand.
@@ -29,25 +29,25 @@ pub enum Source {
 
 /// An order to paint a photo; absent fields take the daemon's defaults.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// The style's name.
-    pub style: StyleName,
+    pub(crate) style: StyleName,
     /// Mix of photo and painting, 0 to 1.
-    pub strength: Option<f32>,
+    pub(crate) strength: Option<f32>,
     /// Longest side in pixels.
-    pub size: Option<u32>,
+    pub(crate) size: Option<u32>,
     /// Keep the photo's chroma.
-    pub preserve_color: bool,
+    pub(crate) preserve_color: bool,
     /// The result's format.
-    pub format: Option<OutputFormat>,
+    pub(crate) format: Option<OutputFormat>,
     /// Which jobs go first.
-    pub priority: Option<Priority>,
+    pub(crate) priority: Option<Priority>,
     /// Where to mail the painting.
-    pub email: Option<String>,
+    pub(crate) email: Option<String>,
     /// A person's own words.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
     /// Makes the submit safe to repeat.
-    pub idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 impl From<Order> for wire::StylizeOrder {
@@ -71,20 +71,20 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the daemon refuses, an unreachable daemon, and a photo that can't be read.
-    pub async fn stylize(&self, order: Order, photo: &Source) -> Result<Submission, CallError> {
+    pub(crate) async fn stylize(&self, order: Order, photo: &Source) -> Result<Job, CallError> {
         let first = wire::StylizeRequest { part: Some(stylize_request::Part::Order(order.into())) };
         let chunk = |bytes: Vec<u8>| wire::StylizeRequest { part: Some(stylize_request::Part::Chunk(bytes.into())) };
         let mut client = self.client.clone();
         let answer = self.upload(first, photo, chunk, async move |parts| client.stylize(parts).await).await?;
         let job = answer.job.ok_or(protocol::convert::WireError::Missing("job")).and_then(TryInto::try_into);
-        Ok(Submission { job: job.map_err(|error| self.garbled(&error))?, replayed: answer.replayed })
+        job.map_err(|error| self.garbled(&error))
     }
 
     /// Sends a style package or a foreign weight file.
     ///
     /// # Errors
     /// Whatever the daemon refuses, an unreachable daemon, and a package that can't be read.
-    pub async fn import_style(&self, name: &StyleName, package: &Source) -> Result<Style, CallError> {
+    pub(crate) async fn import_style(&self, name: &StyleName, package: &Source) -> Result<Style, CallError> {
         let first = wire::ImportStyleRequest { part: Some(import_style_request::Part::Name(name.to_string())) };
         let chunk =
             |bytes: Vec<u8>| wire::ImportStyleRequest { part: Some(import_style_request::Part::Chunk(bytes.into())) };
@@ -97,7 +97,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the daemon refuses, and an unreachable daemon.
-    pub async fn result(&self, job: JobRef) -> Result<Download, CallError> {
+    pub(crate) async fn result(&self, job: JobRef) -> Result<Download, CallError> {
         let request = wire::JobRequest { id: job.to_string() };
         let answer = self.client.clone().get_result(request).await;
         let mut chunks = answer.map_err(|status| self.failed(&status))?.into_inner();
@@ -170,7 +170,7 @@ async fn feed<M>(
 }
 
 /// A file on its way from the daemon.
-pub struct Download {
+pub(crate) struct Download {
     connection: Connection,
     chunks: Streaming<wire::Chunk>,
     media_type: String,
@@ -181,7 +181,7 @@ pub struct Download {
 impl Download {
     /// Returns what kind of file it is.
     #[must_use]
-    pub fn media_type(&self) -> &str {
+    pub(crate) fn media_type(&self) -> &str {
         &self.media_type
     }
 
@@ -189,7 +189,7 @@ impl Download {
     ///
     /// # Errors
     /// [`CallError::Unreachable`] when the connection breaks, or the stream ends before the file is whole.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         if !self.pending.is_empty() {
             let bytes = std::mem::take(&mut self.pending);
             return Ok(Some(self.counted(bytes)));

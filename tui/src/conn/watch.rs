@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The events of one job, or of all.
-pub struct Watch {
+pub(crate) struct Watch {
     connection: Connection,
     job: Option<JobRef>,
     last: Option<u64>,
@@ -28,7 +28,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the daemon refuses, and an unreachable daemon.
-    pub async fn watch(&self, job: Option<JobRef>) -> Result<Watch, CallError> {
+    pub(crate) async fn watch(&self, job: Option<JobRef>) -> Result<Watch, CallError> {
         let mut watch = Watch { connection: self.clone(), job, last: None, stream: None };
         watch.stream = Some(watch.open().await?);
         Ok(watch)
@@ -40,7 +40,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`CallError::Unreachable`] when the daemon stays away for a minute.
-    pub async fn next(&mut self) -> Result<Option<Event>, CallError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Event>, CallError> {
         loop {
             let message = match &mut self.stream {
                 Some(stream) => stream.message().await,
