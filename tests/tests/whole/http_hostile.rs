@@ -55,6 +55,20 @@ async fn a_client_that_sends_on_regardless_still_sees_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_before_the_body_was_read_is_the_connections_last() {
+    let (_house, door) = hurried().await;
+    let mut raw = door.raw().await;
+    raw.say("PUT /v1/styles/UPPER HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n").await;
+    assert!(raw.until("\r\n\r\n").await.contains("connection: close\r\n"));
+    // A body that has been read leaves the connection as it is.
+    let mut raw = door.raw().await;
+    let change = "PATCH /v1/jobs/00000000 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    raw.say(format!("{change}Content-Length: 16\r\n\r\n{{\"note\":\"later\"")).await;
+    raw.say("}").await;
+    assert!(!raw.until("\r\n\r\n").await.contains("connection: close"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_without_a_length_is_counted() {
     let (_house, door) = hurried().await;
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
