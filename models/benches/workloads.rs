@@ -1,0 +1,147 @@
+//! The workloads that README.md compares with other programs: `cargo bench -p models`.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::ops::ControlFlow;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use models::arch;
+use models::backprop::Backprop;
+use models::executor::{Arena, Executor, Painting};
+use models::kernels::ComputePool;
+use models::kernels::layout::Shape;
+use models::kernels::source::Pixels;
+use models::losses::{LossWeights, Perceptual};
+use models::network::{Conv, Layer, Network, Padding, Tensor, Upsample, Weights};
+use models::optim::Adam;
+use models::vgg::{Tap, Vgg};
+
+/// The peers run with as many.
+const THREADS: usize = 2;
+
+fn pool() -> ComputePool {
+    ComputePool::new(THREADS).expect("threads start")
+}
+
+fn noise(count: usize) -> impl Iterator<Item = f32> {
+    let mut state = 1u32;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    })
+    .take(count)
+}
+
+fn network(name: &str, parameters: &str) -> Network {
+    let parameters = serde_json::from_str(parameters).expect("parameters are JSON");
+    let architecture = arch::find(name).expect("the architecture exists");
+    (architecture.describe)(&parameters).expect("the parameters are right")
+}
+
+fn house() -> Network {
+    network("house", r#"{"widths":[16,32,64],"residuals":3}"#)
+}
+
+/// The thesis' net as the peers have it: zero padding, and nearest enlargement by two with stride 1.
+fn w1() -> Network {
+    let mut network = network("prisma", r#"{"widths":[32,64,128],"residuals":5}"#);
+    let adapt = |conv: &mut Conv| {
+        conv.padding = Padding::Zero;
+        if conv.upsample == Upsample::Nearest(4) {
+            (conv.upsample, conv.stride) = (Upsample::Nearest(2), 1);
+        }
+    };
+    for layer in &mut network.layers {
+        match layer {
+            Layer::Conv(conv) => adapt(conv),
+            Layer::Residual { a, b } => {
+                adapt(a);
+                adapt(b);
+            }
+        }
+    }
+    network
+}
+
+fn weights(network: &Network) -> Weights {
+    let tensor = |p: models::network::Parameter| {
+        let reach = (p.shape.iter().skip(1).product::<usize>() as f32).powf(-0.5);
+        let values = noise(p.shape.iter().product()).map(|v| (v * 2.0 - 1.0) * reach).collect();
+        (p.name, Tensor { shape: p.shape, values })
+    };
+    let tensors: BTreeMap<_, _> = network.parameters().into_iter().map(tensor).collect();
+    Weights::new(network, tensors).expect("the weights are the network's")
+}
+
+fn inference(c: &mut Criterion) {
+    let pool = pool();
+    let mut group = c.benchmark_group("inference");
+    group.sample_size(10);
+    for (name, network) in [("house", house()), ("w1", w1())] {
+        let executor = Executor::prepare(&network, &weights(&network)).expect("it runs here");
+        for side in [512, 1024] {
+            let plan = executor.plan(side, side, 4 << 30, THREADS).expect("it fits");
+            let photo: Vec<u8> = noise(side * side * 3).map(|v| (v * 255.0) as u8).collect();
+            let (mut painting, mut arena) = (vec![0; photo.len()], Arena::default());
+            group.bench_function(format!("{name}/{side}"), |b| {
+                b.iter(|| {
+                    let to = Painting::Rgb8(&mut painting);
+                    let mut go_on = |_| ControlFlow::Continue(());
+                    executor.run(&pool, &mut arena, &plan, Pixels::Rgb8(&photo), to, &mut go_on)
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn training(c: &mut Criterion) {
+    let (pool, vgg) = (pool(), Vgg::builtin());
+    let mut group = c.benchmark_group("training step");
+    group.sample_size(10);
+    let art: Vec<f32> = noise(3 * 448 * 560).collect();
+    let mut short = LossWeights::house();
+    short.style_taps.pop();
+    short.content_tap = Tap::STYLE[2];
+    let thesis = network("house", r#"{"widths":[32,64,128],"residuals":5}"#);
+    for (name, batch, network, loss) in [
+        ("house to relu4_1", 2, house(), short),
+        ("house", 2, house(), LossWeights::house()),
+        ("w2", 4, thesis, LossWeights::johnson()),
+    ] {
+        let shape = Shape { batch, channels: 3, height: 256, width: 256 };
+        let photos: Vec<f32> = noise(shape.elements()).collect();
+        let mut net = Backprop::new(&network, &weights(&network)).expect("it can be trained");
+        let mut loss = Perceptual::new(&pool, &vgg, loss, &[(&art, [448, 560], 1.0)]);
+        let mut adam = Adam::new(net.parameters());
+        let mut gradient = vec![0.0; photos.len()];
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                loss.set_content(&pool, &vgg, &photos, shape);
+                let paintings = net.forward(&pool, &photos, shape).expect("it paints");
+                black_box(loss.evaluate(&pool, &vgg, paintings, shape, &mut gradient));
+                net.backward(&pool, &gradient);
+                let (parameters, gradients) = net.parameters_and_gradients();
+                adam.step(parameters, gradients, 1e-3);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn painting(c: &mut Criterion) {
+    let (pool, vgg) = (pool(), Vgg::builtin());
+    let shape = Shape { batch: 1, channels: 3, height: 512, width: 512 };
+    let pixels: Vec<f32> = noise(shape.elements()).collect();
+    let art: Vec<f32> = noise(3 * 448 * 560).collect();
+    let mut loss = Perceptual::new(&pool, &vgg, LossWeights::johnson(), &[(&art, [448, 560], 1.0)]);
+    loss.set_content(&pool, &vgg, &pixels, shape);
+    let mut gradient = vec![0.0; pixels.len()];
+    let mut group = c.benchmark_group("painting step");
+    group.sample_size(10);
+    group.bench_function("w3", |b| b.iter(|| loss.evaluate(&pool, &vgg, &pixels, shape, &mut gradient)));
+    group.finish();
+}
+
+criterion_group!(benches, inference, training, painting);
+criterion_main!(benches);
