@@ -27,8 +27,8 @@ mod tests;
 
 pub use index::{Index, IndexError};
 pub use ledger::Ledger;
-pub(crate) use open::verify;
 pub use open::{OpenError, Opened, Report, open};
+pub(crate) use open::{count_rows, verify};
 pub use summary::{Summaries, Summary};
 
 /// How many writes may wait; more callers wait to be let in.

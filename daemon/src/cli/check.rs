@@ -65,7 +65,8 @@ pub(super) fn check(sources: &Sources, repair: Repair) -> Result<ExitCode, Failu
     let mut findings = vec![configuration(sources, &config)];
     findings.extend(tokens(&config));
     let claim = store::claim(&config.data.dir);
-    findings.extend(store::check(&config, &claim, repair));
+    let program = std::env::current_exe().ok();
+    findings.extend(store::check(&config, &claim, repair, program.as_deref()));
     findings.extend(styles(&config.models.dir, &claim));
     findings.push(devices(&config));
     findings.push(mail(&config));

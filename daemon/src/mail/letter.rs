@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use protocol::{Job, JobResult, JobState};
 
@@ -121,7 +121,9 @@ fn attachment(job: &Job, result: &JobResult, bytes: Vec<u8>) -> SinglePart {
         "image/webp" => "webp",
         _ => "bin",
     };
-    Attachment::new(format!("{}-{}.{extension}", job.style(), job.id.short())).body(bytes, kind)
+    // Left to itself, the library sends a picture that happens to be ASCII as text.
+    let body = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).expect("base64 carries any bytes");
+    Attachment::new(format!("{}-{}.{extension}", job.style(), job.id.short())).body(body, kind)
 }
 
 fn good_news(job: &Job, result: &JobResult, painting: &Painting) -> String {

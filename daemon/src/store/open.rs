@@ -198,6 +198,11 @@ fn await_verdict(mut child: Child) -> Result<(), String> {
     }
 }
 
+/// Counts the jobs of an index that has been verified.
+pub(crate) fn count_rows(folder: &Path) -> Result<usize, String> {
+    guarded(|| Index::open(folder)?.verify())
+}
+
 /// Turns sled's panics on damaged files into reasons.
 fn guarded<R>(work: impl FnOnce() -> Result<R, IndexError>) -> Result<R, String> {
     match catch_unwind(AssertUnwindSafe(work)) {

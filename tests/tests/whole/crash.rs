@@ -90,7 +90,9 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
     for _ in 0..kills {
         let mut daemon = Atelierd::start(folder.path());
         let clients: Vec<_> = (0..4)
-            .map(|_| tokio::spawn(submit_until_the_end(daemon.url.clone(), Arc::clone(&photo), Arc::clone(&acknowledged))))
+            .map(|_| {
+                tokio::spawn(submit_until_the_end(daemon.url.clone(), Arc::clone(&photo), Arc::clone(&acknowledged)))
+            })
             .collect();
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let moment = Duration::from_millis(50 + (seed >> 33) % 350);

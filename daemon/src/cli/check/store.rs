@@ -43,7 +43,8 @@ pub(super) fn claim(data: &Path) -> Claim {
     }
 }
 
-pub(super) fn check(config: &Config, claim: &Claim, repair: Repair) -> Vec<Finding> {
+/// Checks the data folder; `program` is this one, where it can be asked to verify an index.
+pub(super) fn check(config: &Config, claim: &Claim, repair: Repair, program: Option<&Path>) -> Vec<Finding> {
     let data = &config.data.dir;
     let shown = data.display();
     match claim {
@@ -52,13 +53,13 @@ pub(super) fn check(config: &Config, claim: &Claim, repair: Repair) -> Vec<Findi
             vec![Finding::wrong("data", format!("{shown}: {error}; make it writable, or choose another with data.dir"))]
         }
         Claim::Running => vec![Finding::fine("data", format!("{shown} is in the hands of a running atelierd"))],
-        Claim::Ours(_) if repair == Repair::Yes => mend(config),
-        Claim::Ours(_) => look(data),
+        Claim::Ours(_) if repair == Repair::Yes => mend(config, program),
+        Claim::Ours(_) => look(data, program),
     }
 }
 
 /// Looks without changing anything.
-fn look(data: &Path) -> Vec<Finding> {
+fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
     let records = match records(&data.join("spool")) {
         Ok(records) => records,
         Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
@@ -72,25 +73,32 @@ fn look(data: &Path) -> Vec<Finding> {
             format!("job {id}: {problem}; --repair writes it anew from the index, or leaves it if the index lacks it"),
         ))
     }));
-    findings.extend(index(data));
+    findings.extend(index(data, readable, program));
     findings
 }
 
 /// Reads the index, a copy of it: opening sled's files changes them.
-fn index(data: &Path) -> Option<Finding> {
+fn index(data: &Path, jobs: usize, program: Option<&Path>) -> Option<Finding> {
     let folder = data.join("index");
     if !folder.exists() {
         return None;
     }
     let copy = std::env::temp_dir().join(format!("atelierd-check-{}", JobId::new()));
-    let program = std::env::current_exe().ok();
-    let verified = copy_folder(&folder, &copy)
+    let rows = copy_folder(&folder, &copy)
         .map_err(|error| format!("it can't be copied: {error}"))
-        .and_then(|()| store::verify(&copy, program.as_deref()));
+        .and_then(|()| store::verify(&copy, program))
+        .and_then(|()| store::count_rows(&copy));
     // Nothing depends on the copy.
     let _ = fs::remove_dir_all(&copy);
-    Some(match verified {
-        Ok(()) => Finding::fine("index", "every row can be read"),
+    Some(match rows {
+        Ok(rows) if rows < jobs => Finding::wrong(
+            "index",
+            format!(
+                "it lacks {} of {jobs} jobs; the next start, or --repair, restores them from their folders",
+                jobs - rows
+            ),
+        ),
+        Ok(_) => Finding::fine("index", "every row can be read"),
         Err(problem) => Finding::wrong(
             "index",
             format!("{problem}; the next start, or --repair, sets it aside and rebuilds it from the jobs' folders"),
@@ -99,12 +107,11 @@ fn index(data: &Path) -> Option<Finding> {
 }
 
 /// Does what a start does: the index is held against the spool, and rebuilt where it is damaged.
-fn mend(config: &Config) -> Vec<Finding> {
+fn mend(config: &Config, program: Option<&Path>) -> Vec<Finding> {
     let data = &config.data.dir;
-    let program = std::env::current_exe().ok();
     let opened = Spool::open(data, config.data.reserve_bytes)
         .map_err(|error| error.to_string())
-        .and_then(|spool| store::open(data, &Arc::new(spool), program.as_deref()).map_err(|error| error.to_string()));
+        .and_then(|spool| store::open(data, &Arc::new(spool), program).map_err(|error| error.to_string()));
     let report = match opened {
         Ok(opened) => opened.report,
         Err(problem) => return vec![Finding::wrong("data", format!("{}: {problem}", data.display()))],

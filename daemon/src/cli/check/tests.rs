@@ -22,7 +22,7 @@ fn left_behind(data: &Path) -> [protocol::JobId; 2] {
 }
 
 fn look(data: &Path, repair: Repair) -> Vec<(Verdict, String)> {
-    let findings = store::check(&config(data), &store::claim(data), repair);
+    let findings = store::check(&config(data), &store::claim(data), repair, None);
     findings.into_iter().map(|finding| (finding.verdict, finding.text)).collect()
 }
 
