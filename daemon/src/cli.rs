@@ -35,7 +35,7 @@ struct Cli {
 /// What every command takes.
 #[derive(Args)]
 struct Options {
-    /// The configuration file [default: $ATELIER_CONFIG, ./atelier.toml, /etc/atelier/atelier.toml]
+    /// The configuration file [default: `$ATELIER_CONFIG`, ./atelier.toml, /etc/atelier/atelier.toml]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Address of page, API and gRPC (server.listen)

@@ -74,6 +74,7 @@ impl Live {
     }
 
     /// Takes note of what a device works on and returns the device as it is now.
+    #[must_use]
     pub fn set_job(&self, device: usize, job: Option<JobId>) -> Option<Device> {
         let mut state = self.state();
         let now = Instant::now();

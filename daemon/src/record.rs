@@ -108,6 +108,9 @@ impl Record {
     }
 
     /// Writes the record.
+    ///
+    /// # Panics
+    /// Never: a record has string keys and finite numbers.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a record has string keys and finite numbers")

@@ -47,7 +47,7 @@ type Work = Box<dyn FnOnce(&mut Ledger) -> Answer + Send>;
 
 enum Command {
     Write(Work),
-    Show(EventBody),
+    Show(Box<EventBody>),
     Close,
 }
 
@@ -123,7 +123,7 @@ impl Store {
 
     /// Shows an event that is not worth keeping, in its order among the others.
     pub fn show(&self, event: EventBody) {
-        let _ = self.commands.send(Command::Show(event));
+        let _ = self.commands.send(Command::Show(Box::new(event)));
     }
 
     /// Ends the writing thread once everything before this is written. Later writes fail.
@@ -174,15 +174,15 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
         for command in std::iter::once(first).chain(more) {
             match command {
                 Command::Write(work) => answers.push(work(&mut ledger)),
-                Command::Show(event) => ledger.show(event),
+                Command::Show(event) => ledger.show(*event),
                 Command::Close => open = false,
             }
         }
         let outcome = ledger.commit();
-        if let Err(error) = &outcome {
-            if !failed.swap(true, Ordering::AcqRel) {
-                tracing::error!(%error, "the job index failed; nothing is accepted until a restart");
-            }
+        if let Err(error) = &outcome
+            && !failed.swap(true, Ordering::AcqRel)
+        {
+            tracing::error!(%error, "the job index failed; nothing is accepted until a restart");
         }
         // Only what is durable is shown, and it is shown before its caller knows.
         match &outcome {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use candle_core::{D, Device, Result as CandleResult, Tensor};
+use candle_nn::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig, Module};
 
 use crate::network::{Conv, InputMap, Layer, Network, Norm, NormKind, OutputMap, Padding, Upsample, Weights};
 
@@ -100,9 +101,6 @@ impl Transform {
 
     fn conv(&self, conv: &Conv, x: &Tensor, watch: &mut Watch) -> Result<Tensor, End> {
         let mut x = self.convolve(conv, x)?;
-        if conv.bias {
-            x = x.broadcast_add(&self.channels(&conv.bias_name())?)?;
-        }
         if let Some(norm) = conv.norm {
             x = self.normalise(conv, norm, &x)?;
         }
@@ -115,10 +113,13 @@ impl Transform {
     }
 
     fn convolve(&self, conv: &Conv, x: &Tensor) -> CandleResult<Tensor> {
-        let weight = &self.tensors[&conv.weight_name()];
+        let weight = self.tensors[&conv.weight_name()].clone();
+        let bias = conv.bias.then(|| self.tensors[&conv.bias_name()].clone());
+        let stride = conv.stride;
         let (_, _, height, width) = x.dims4()?;
         if conv.upsample == Upsample::Transposed {
-            let whole = x.conv_transpose2d(weight, 0, 0, conv.stride, 1)?;
+            let config = ConvTranspose2dConfig { stride, ..ConvTranspose2dConfig::default() };
+            let whole = ConvTranspose2d::new(weight, bias, config).forward(x)?;
             let (before, _) = conv.pads(height);
             return whole.narrow(2, before, height * conv.stride)?.narrow(3, before, width * conv.stride);
         }
@@ -136,7 +137,7 @@ impl Transform {
                 Padding::Same | Padding::Zero => x.pad_with_zeros(axis, before, after)?,
             };
         }
-        x.conv2d(weight, 0, conv.stride, 1, 1)
+        Conv2d::new(weight, bias, Conv2dConfig { stride, ..Conv2dConfig::default() }).forward(&x)
     }
 
     fn normalise(&self, conv: &Conv, norm: Norm, x: &Tensor) -> CandleResult<Tensor> {

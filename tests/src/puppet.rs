@@ -35,11 +35,6 @@ impl Puppet {
         self.began.recv_timeout(PATIENCE).expect("the device begins a picture");
     }
 
-    /// Says whether the device has begun a picture that nobody has waited for yet.
-    pub fn has_begun(&self) -> bool {
-        self.began.try_recv().is_ok()
-    }
-
     /// Tells the device what to do with the picture it has begun, or with the next one.
     pub fn act(&self, act: Act) {
         self.acts.send(act).unwrap();

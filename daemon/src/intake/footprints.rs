@@ -19,14 +19,11 @@ impl Footprints {
     /// Returns what painting in a style takes. Looking at one for the first time takes some milliseconds.
     pub(super) fn of(&self, style: &Package) -> Result<Arc<Footprint>, Refusal> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match known.iter().position(|(digest, _)| *digest == style.digest) {
-            Some(place) => known.remove(place),
-            None => {
-                let footprint = Footprint::of(style).map_err(|error| {
-                    Refusal::new(ErrorCode::InvalidPackage, format!("the style can't be used: {error}"))
-                })?;
-                (style.digest.clone(), Arc::new(footprint))
-            }
+        let entry = if let Some(place) = known.iter().position(|(digest, _)| *digest == style.digest) {
+            known.remove(place)
+        } else {
+            let unusable = |error| Refusal::new(ErrorCode::InvalidPackage, format!("the style can't be used: {error}"));
+            (style.digest.clone(), Arc::new(Footprint::of(style).map_err(unusable)?))
         };
         if known.len() == REMEMBERED {
             known.remove(0);

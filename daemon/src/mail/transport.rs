@@ -87,6 +87,9 @@ impl Outcome {
 }
 
 /// Returns the sender: `mail.from`, or the daemon at this machine.
+///
+/// # Panics
+/// Never: the daemon's own address has the form of one.
 #[must_use]
 pub fn sender(config: &Config) -> Mailbox {
     let given = config.mail.from.as_deref().and_then(|from| address::sender(from).ok());

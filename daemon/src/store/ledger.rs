@@ -149,10 +149,11 @@ impl Ledger {
     /// Makes all writes since the last call durable and returns the events that may now be seen.
     pub(super) fn commit(&mut self) -> Result<Vec<Arc<Event>>, Failed> {
         let events = std::mem::take(&mut self.fresh);
-        if std::mem::take(&mut self.dirty) && self.failed.is_none() {
-            if let Err(error) = self.index.sync() {
-                self.fail(&error);
-            }
+        if std::mem::take(&mut self.dirty)
+            && self.failed.is_none()
+            && let Err(error) = self.index.sync()
+        {
+            self.fail(&error);
         }
         match &self.failed {
             Some(failed) => Err(failed.clone()),

@@ -71,10 +71,10 @@ pub enum OpenError {
 pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<Opened, OpenError> {
     let folder = data.join("index");
     let mut report = Report::default();
-    if folder.exists() {
-        if let Err(reason) = verify(&folder, verifier) {
-            report.set_aside = Some(set_aside(data, &folder, &reason)?);
-        }
+    if folder.exists()
+        && let Err(reason) = verify(&folder, verifier)
+    {
+        report.set_aside = Some(set_aside(data, &folder, &reason)?);
     }
     let index = match guarded(|| Index::open(&folder)) {
         Ok(index) => index,
@@ -105,7 +105,7 @@ fn reconcile(ledger: &mut Ledger, spool: &Spool, report: &mut Report) -> Result<
         match row {
             // The folder is written first, so a finished row can't be ahead of it; any other may be behind.
             Some(row) if row.job.state.is_finished() => ledger.count(&row),
-            row => restore(ledger, spool, *id, row, report)?,
+            row => restore(ledger, spool, *id, row.as_ref(), report)?,
         }
     }
     report.jobs = ids.len() - report.unreadable.len();
@@ -125,10 +125,10 @@ fn restore(
     ledger: &mut Ledger,
     spool: &Spool,
     id: JobId,
-    row: Option<Record>,
+    row: Option<&Record>,
     report: &mut Report,
 ) -> Result<(), OpenError> {
-    let mut record = match (spool.read(id), &row) {
+    let mut record = match (spool.read(id), row) {
         (Ok(record), _) => record,
         (Err(error), Some(row)) => {
             tracing::warn!(job = %id, %error, "a job's record can't be read; it is written anew from the index");
@@ -141,7 +141,7 @@ fn restore(
             return Ok(());
         }
     };
-    match &row {
+    match row {
         Some(row) if row.job.state.name() == StateName::Running => {
             record.take_back(row.job.attempt, Timestamp::now());
             spool.update(&record)?;

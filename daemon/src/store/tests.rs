@@ -17,7 +17,9 @@ fn jobs_survive_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
     let records = [record(), record_with(Some("key"), Some("me@example.org"))];
-    records.iter().for_each(|record| house.accept(record));
+    for record in &records {
+        house.accept(record);
+    }
     house.close();
     let house = House::open(data.path());
     assert_eq!(all(&house), records);
@@ -30,7 +32,9 @@ fn a_lost_index_is_rebuilt_from_the_spool_with_its_idempotency_keys() {
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
     let records = [record_with(Some("key"), None), record()];
-    records.iter().for_each(|record| house.accept(record));
+    for record in &records {
+        house.accept(record);
+    }
     house.close();
     fs::remove_dir_all(data.path().join("index")).unwrap();
     let house = House::open(data.path());
@@ -45,7 +49,9 @@ fn survives_damage(damage: impl Fn(&mut Vec<u8>)) {
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
     let records: Vec<_> = (0..20).map(|n| record_with(Some(&n.to_string()), None)).collect();
-    records.iter().for_each(|record| house.accept(record));
+    for record in &records {
+        house.accept(record);
+    }
     house.close();
     let file = data.path().join("index/db");
     let mut bytes = fs::read(&file).unwrap();
@@ -143,7 +149,7 @@ fn a_damaged_record_is_written_anew_from_the_index() {
     house.close();
     fs::write(&file, "{").unwrap();
     let house = House::open(data.path());
-    assert_eq!(all(&house), [record.clone()]);
+    assert_eq!(all(&house), std::slice::from_ref(&record));
     assert_eq!(house.spool.read(record.job.id).unwrap(), record);
     house.close();
 }

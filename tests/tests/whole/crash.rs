@@ -120,7 +120,7 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
     let succeeded: BTreeSet<_> =
         states.iter().filter(|(_, state)| state == "succeeded").map(|(id, _)| id.clone()).collect();
     let lost: Vec<_> = acknowledged.difference(&succeeded).collect();
-    println!("{kills} kills: {} acknowledged, {} lost or failed", acknowledged.len(), lost.len());
+    eprintln!("{kills} kills: {} acknowledged, {} lost or failed", acknowledged.len(), lost.len());
     assert!(lost.is_empty(), "acknowledged and not done: {lost:?}");
     assert_eq!(states.len(), states.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len(), "a job is listed twice");
 }

@@ -10,7 +10,7 @@ fn of(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
 }
 
-fn is(answer: &HealthCheckResponse, status: ServingStatus) {
+fn is(answer: HealthCheckResponse, status: ServingStatus) {
     assert_eq!(answer.status(), status);
 }
 
@@ -19,14 +19,14 @@ async fn health_follows_readiness() {
     let served = Served::open(vec![puppet("a").0]).await;
     let mut client = HealthClient::new(served.channel().await);
     for service in ["", "atelier.v1.Atelier"] {
-        is(client.check(of(service)).await.unwrap().get_ref(), ServingStatus::Serving);
+        is(client.check(of(service)).await.unwrap().into_inner(), ServingStatus::Serving);
     }
     assert_eq!(client.check(of("nobody")).await.unwrap_err().code(), tonic::Code::NotFound);
     let mut watch = client.watch(of("")).await.unwrap().into_inner();
-    is(&watch.message().await.unwrap().unwrap(), ServingStatus::Serving);
+    is(watch.message().await.unwrap().unwrap(), ServingStatus::Serving);
     served.house.daemon().drain();
-    is(&watch.message().await.unwrap().unwrap(), ServingStatus::NotServing);
-    is(client.check(of("")).await.unwrap().get_ref(), ServingStatus::NotServing);
+    is(watch.message().await.unwrap().unwrap(), ServingStatus::NotServing);
+    is(client.check(of("")).await.unwrap().into_inner(), ServingStatus::NotServing);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +36,7 @@ async fn health_needs_no_token() {
     daemon::access::tokens::add(&file, "me", daemon::access::Role::Admin).unwrap();
     let served = Served::open_with(vec![puppet("a").0], |config| config.auth.tokens_file = Some(file)).await;
     let mut client = HealthClient::new(served.channel().await);
-    is(client.check(of("")).await.unwrap().get_ref(), ServingStatus::Serving);
+    is(client.check(of("")).await.unwrap().into_inner(), ServingStatus::Serving);
 }
 
 #[tokio::test(flavor = "multi_thread")]

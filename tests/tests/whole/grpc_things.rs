@@ -75,6 +75,13 @@ async fn devices_mails_and_the_server_say_how_they_do() {
     assert_eq!(server.version, env!("CARGO_PKG_VERSION"));
 }
 
+fn with<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let bearer = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    request
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_may_do_what_it_may_do_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,12 +95,6 @@ async fn a_role_may_do_what_it_may_do_and_no_more() {
     let nobody = client.list_jobs(wire::ListJobsRequest::default()).await.unwrap_err();
     assert_eq!((nobody.code(), code(nobody)), (tonic::Code::Unauthenticated, ErrorCode::Unauthenticated));
 
-    fn with<T>(token: &str, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        let bearer = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
-        request.metadata_mut().insert("authorization", bearer);
-        request
-    }
     let order = || wire::StylizeOrder { style: "great-wave".to_owned(), ..Default::default() };
     client.list_jobs(with(&view, wire::ListJobsRequest::default())).await.unwrap();
     let refused = client.stylize(with(&view, upload(order(), &picture(4, 3)))).await.unwrap_err();
