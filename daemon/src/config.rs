@@ -1,6 +1,6 @@
 //! The configuration: every key of the TOML file, typed, with its default.
 //!
-//! A value comes from the file, then from the environment, then from a flag; the last one counts. [`keys`] holds the
+//! A value comes from the file, then from the environment, then from a flag; the last one counts. `keys` holds the
 //! one table of keys, and everything else follows from it: names of environment variables, what an unknown key is
 //! told, what a reload can change.
 

@@ -3,7 +3,7 @@
 //! [`serve`] owns the accept loop, because every limit that keeps strangers from holding the daemon up is there: how
 //! many connections, how long headers, bodies and answers may take, how long a connection may be idle. A request then
 //! passes, from the outside in: `frame` (its id, its span, its metrics, the form of refusals), `gate` (whether it is
-//! served, and as whose), and a handler, which calls nothing but [`Intake`](crate::intake::Intake).
+//! served, and as whose), and a handler, which calls nothing but [`Intake`].
 //!
 //! A handler that refuses returns a [`Refusal`](crate::refusal::Refusal); only `frame` knows whether that becomes a
 //! problem document, a gRPC status, or the seed system's own words.

@@ -1,6 +1,6 @@
 //! The use cases: everything a caller can ask for. HTTP, gRPC and the page call only this.
 //!
-//! Reading the index, the spool and pictures happens on tokio's blocking threads, through [`blocking`].
+//! Reading the index, the spool and pictures happens on tokio's blocking threads, through `blocking`.
 
 mod footprints;
 mod jobs;
