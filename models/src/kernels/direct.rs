@@ -3,7 +3,7 @@
 //! Outputs fall into phases: the outputs of one phase see their inputs through the same taps. A plain convolution has one
 //! phase; a transposed one of stride 2 has two a side; a nearest enlargement by 4 with stride 2 has two a side as well,
 //! whose taps are sums of the kernel's, because repeated pixels meet several of them. Each task copies the window of the
-//! input that it needs ([`Window`]) and convolves it from the cache.
+//! input that it needs (`Window`) and convolves it from the cache.
 
 mod gradient;
 mod narrow;

@@ -1,6 +1,6 @@
 //! Sixteen floats at a time: one trait, three backends, chosen when the program runs.
 //!
-//! A kernel is written once, generic over [`Simd`], and handed to [`Backend::run`], which compiles it three times. The
+//! A kernel is written once, generic over `Simd`, and handed to `Backend::run`, which compiles it three times. The
 //! values of the backend types are proofs: `Avx512` and `Avx2` can only be had from a check of the processor, so the
 //! trait's methods are safe to call.
 
