@@ -54,7 +54,7 @@ pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
         let doors = tokio::spawn(http::serve(listeners, front, house.closing.clone()));
         let post =
             postman.start(house.daemon.intake().clone(), Arc::clone(house.daemon.outbox()), house.closing.clone());
-        house.announce(address)?;
+        house.announce(address);
         house.run(sources, signals, doors, post).await;
         Ok(ExitCode::SUCCESS)
     })
@@ -74,21 +74,24 @@ struct House {
 }
 
 impl House {
-    fn announce(&self, address: SocketAddr) -> Result<(), Failure> {
+    fn announce(&self, address: SocketAddr) {
         let report = self.daemon.report();
         for unreadable in &report.unreadable {
             tracing::warn!(job = unreadable, "a job's folder can't be read; atelierd check says more");
         }
         let intake = self.daemon.intake();
-        out::line(&banner::block(&Started {
+        let block = banner::block(&Started {
             config: &self.config,
             address,
             styles: &intake.styles(),
             devices: &intake.devices(),
             jobs: report.jobs,
-        }))?;
+        });
+        if let Err(error) = out::line(&block) {
+            // Whoever started it may have stopped reading; that is no reason not to serve.
+            tracing::warn!(%error, "the start-up block could not be printed");
+        }
         systemd::ready();
-        Ok(())
     }
 
     /// Serves until a signal says to end, or the doors have closed by themselves.
