@@ -38,8 +38,17 @@ impl Door {
 
     /// Opens a door with less patience than usual.
     pub async fn open_with(house: &House, patience: Patience) -> Self {
+        Self::open_on(house, patience, 0).await
+    }
+
+    /// Opens a door where one has been before.
+    pub async fn open_at(house: &House, address: SocketAddr) -> Self {
+        Self::open_on(house, Patience::default(), address.port()).await
+    }
+
+    async fn open_on(house: &House, patience: Patience, port: u16) -> Self {
         let mut server = house.config.server.clone();
-        server.listen.set_port(0);
+        server.listen.set_port(port);
         let listeners = Listeners::bind(&server).await.unwrap();
         let address = listeners.address().unwrap();
         let signer = Signer::open(&house.config.data.dir).unwrap();

@@ -4,11 +4,13 @@
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when a test fails")]
 #![expect(clippy::must_use_candidate, reason = "a test that ignores an answer is caught by its assertions")]
 
+mod browser;
 mod door;
 mod house;
 mod puppet;
 mod served;
 
+pub use browser::{Browser, DESK, PHONE};
 pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
 pub use puppet::{Act, Puppet, puppet};

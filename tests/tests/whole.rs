@@ -38,5 +38,13 @@ mod http_state;
 mod http_styles;
 #[path = "whole/http_stylize.rs"]
 mod http_stylize;
+#[path = "whole/page_access.rs"]
+mod page_access;
+#[path = "whole/page_away.rs"]
+mod page_away;
+#[path = "whole/page_paint.rs"]
+mod page_paint;
+#[path = "whole/page_shape.rs"]
+mod page_shape;
 #[path = "whole/queue.rs"]
 mod queue;

@@ -1,0 +1,76 @@
+//! The page in a browser: who gets in, and what may run there.
+
+use daemon::access::{Role, tokens};
+use fantoccini::key::Key;
+use serde_json::json;
+use tests::{Act, Browser, DESK, Door, House, picture, puppet};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_shown_once_and_no_script_sees_the_session() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    let token = tokens::add(&file, "sam", Role::Submit).unwrap();
+    let looker = tokens::add(&file, "vera", Role::View).unwrap();
+    let (engine, puppet) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.auth.tokens_file = Some(file));
+    let door = Door::open(&house).await;
+    let photo = folder.path().join("photo.png");
+    std::fs::write(&photo, picture(12, 8)).unwrap();
+
+    browser.visit(&door).await;
+    browser.until("!gate.hidden && studio.hidden && document.activeElement.id === 'token'").await;
+    browser.type_into("#token", "guess").await;
+    browser.press(Key::Enter).await;
+    browser.until("document.getElementById('sign-in-problem').textContent === 'No such token'").await;
+    browser.type_into("#token", &token).await;
+    browser.press(Key::Enter).await;
+    browser.until("gate.hidden && !studio.hidden").await;
+
+    // The stream, the previews and the painting come with the cookie alone.
+    browser.until("[...styles.querySelectorAll('img')].every((image) => image.naturalWidth > 100)").await;
+    browser.choose(&[&photo]).await;
+    browser.click("#paint").await;
+    puppet.act(Act::Finish);
+    browser.until("!painting.hidden && painting.naturalWidth === 12").await;
+
+    assert_eq!(browser.value("document.cookie").await, json!(""));
+    let stored = "JSON.stringify([localStorage, sessionStorage]).includes(arguments[0])";
+    assert_eq!(browser.run(&format!("return {stored}"), vec![json!(token)]).await, json!(false));
+    let cookies = browser.window.get_all_cookies().await.unwrap();
+    let [cookie] = cookies.as_slice() else { panic!("one cookie, not {cookies:?}") };
+    assert_eq!(cookie.http_only(), Some(true));
+    assert_eq!(cookie.same_site().map(|rule| rule.to_string()).as_deref(), Some("Strict"));
+
+    browser.window.refresh().await.unwrap();
+    browser.until("!studio.hidden && jobs.children.length === 1").await;
+    browser.click("#sign-out").await;
+    browser.until("!gate.hidden && studio.hidden").await;
+    browser.type_into("#token", &looker).await;
+    browser.press(Key::Enter).await;
+    browser.until("!studio.hidden && paint.hidden && !looking.hidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_but_the_page_s_own_script() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, _puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
+    let smuggle = "const script = document.createElement('script');
+                   script.textContent = 'window.smuggled = true';
+                   document.body.append(script);
+                   const image = new Image();
+                   image.src = 'http://127.0.0.1:9/picture.png';
+                   document.body.insertAdjacentHTML('beforeend', '<p id=dyed style=\"color: red\">dyed</p>');
+                   return [window.smuggled ?? false, getComputedStyle(dyed).color === 'rgb(255, 0, 0)']";
+    assert_eq!(browser.run(smuggle, Vec::new()).await, json!([false, false]));
+    let complaints = browser.complaints().await;
+    for kind in ["inline script", "loading the image", "inline style"] {
+        let is_told = complaints.iter().any(|line| line.to_lowercase().contains(kind));
+        assert!(is_told, "{kind}: {complaints:?}");
+    }
+}
