@@ -1,5 +1,7 @@
 //! The standard services: health and reflection, for our client and for one that we did not write.
 
+use std::time::Duration;
+
 use protocol::wire::{JobRequest, atelier_client::AtelierClient};
 use tests::{Served, puppet};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -25,7 +27,8 @@ async fn health_follows_readiness() {
     let mut watch = client.watch(of("")).await.unwrap().into_inner();
     is(watch.message().await.unwrap().unwrap(), ServingStatus::Serving);
     served.house.daemon().drain();
-    is(watch.message().await.unwrap().unwrap(), ServingStatus::NotServing);
+    let told = tokio::time::timeout(Duration::from_secs(20), watch.message()).await.expect("a watcher is told in time");
+    is(told.unwrap().unwrap(), ServingStatus::NotServing);
     is(client.check(of("")).await.unwrap().into_inner(), ServingStatus::NotServing);
 }
 
