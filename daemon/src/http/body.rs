@@ -22,6 +22,8 @@ pub(super) enum BodyError {
     TooSlow,
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    #[error("the head of a part is too long")]
+    HeadTooLong,
     #[error("the body ended early")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -31,6 +33,9 @@ impl BodyError {
         match self {
             Self::TooSlow => Refusal::new(ErrorCode::RequestTimeout, "the body did not arrive in time"),
             Self::TooLarge(limit) => too_large(*limit),
+            Self::HeadTooLong => {
+                Refusal::new(ErrorCode::MalformedRequest, "the head of one of the form's parts is too long")
+            }
             Self::Broken(_) => Refusal::new(ErrorCode::MalformedRequest, "the body ended before its end"),
         }
     }

@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt};
 use multer::{Field, Multipart};
 use protocol::ErrorCode;
 
-use super::body::read_refusal;
+use super::body::{BodyError, read_refusal};
 use super::fields::{Fields, invalid, missing};
 use super::prefer::media_type;
 use crate::intake::{Draft, Ticket};
@@ -173,7 +173,7 @@ impl Stream for Sips {
             return Poll::Pending;
         }
         if self.unused.load(Ordering::Relaxed) > HEAD_BYTES {
-            return Poll::Ready(Some(Err("the head of a part is too long".into())));
+            return Poll::Ready(Some(Err(BodyError::HeadTooLong.into())));
         }
         let next = self.body.poll_next_unpin(cx);
         if let Poll::Ready(Some(Ok(chunk))) = &next {
