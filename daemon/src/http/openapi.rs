@@ -70,10 +70,17 @@ pub(super) fn document(mut api: OpenApi) -> Bytes {
         let operations =
             [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten();
         for operation in operations {
+            name(operation);
             add_refusals(operation, schema, media_type);
         }
     }
     Bytes::from(api.to_json().expect("the document has string keys only"))
+}
+
+/// Makes the operation's name one of a kind: handlers have the same names in different modules.
+fn name(operation: &mut Operation) {
+    let tag = operation.tags.as_ref().and_then(|tags| tags.first());
+    operation.operation_id = operation.operation_id.take().zip(tag).map(|(handler, tag)| format!("{tag}_{handler}"));
 }
 
 fn add_refusals(operation: &mut Operation, schema: &str, media_type: &str) {

@@ -80,6 +80,8 @@ fn unknown() -> Refused {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::collections::HashSet;
+
     use serde_json::Value;
 
     use super::*;
@@ -106,6 +108,9 @@ mod tests {
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
         let operations = operations(&document);
         assert_eq!(operations.len(), 27);
+        let names: HashSet<_> =
+            operations.iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.len(), 27, "{names:?}");
         for (name, operation) in operations {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{name} says nothing about refusals");
