@@ -138,8 +138,9 @@ impl Row<'_> {
     fn line(&mut self, job: &Job) {
         let now = (job.state.name(), share(job) / STEP);
         if self.told.replace(now) != Some(now) {
+            let done = matches!(job.state, JobState::Running { .. }).then(|| format!("{}% ", share(job)));
             // Nobody may be there to read it, which is no error.
-            let _ = writeln!(io::stderr().lock(), "{}: {}", self.label, words(job));
+            let _ = writeln!(io::stderr().lock(), "{}: {}{}", self.label, done.unwrap_or_default(), words(job));
         }
     }
 }
@@ -154,7 +155,7 @@ fn words(job: &Job) -> String {
         },
         JobState::Running { device, progress, .. } => {
             let left = progress.eta_seconds().map_or(String::new(), |left| format!(", {} left", seconds(left)));
-            format!("{}% on {}{left}", share(job), plain(device))
+            format!("on {}{left}", plain(device))
         }
         JobState::Paused => format!("paused; `atelier resume {id}` lets it go on"),
         _ => job.state.name().to_string(),
