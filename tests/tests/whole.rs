@@ -38,6 +38,8 @@ mod http_state;
 mod http_styles;
 #[path = "whole/http_stylize.rs"]
 mod http_stylize;
+#[path = "whole/mail.rs"]
+mod mail;
 #[path = "whole/page_access.rs"]
 mod page_access;
 #[path = "whole/page_away.rs"]
@@ -46,5 +48,9 @@ mod page_away;
 mod page_paint;
 #[path = "whole/page_shape.rs"]
 mod page_shape;
+#[path = "whole/program.rs"]
+mod program;
 #[path = "whole/queue.rs"]
 mod queue;
+#[path = "whole/start.rs"]
+mod start;

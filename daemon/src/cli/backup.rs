@@ -56,7 +56,7 @@ pub(super) fn backup(sources: &Sources, target: &Path) -> Result<ExitCode, Failu
     let config = sources.load()?;
     let tally = copy_all(&config, target)?;
     out::line(&format!(
-        "{} jobs copied, {} already there, {} forgotten; start from it with atelierd --data {}",
+        "copied {} jobs, {} were there already, {} are forgotten; start from it with atelierd --data {}",
         tally.copied,
         tally.kept,
         tally.removed,

@@ -162,7 +162,7 @@ fn sign(text: &mut String, job: &Job) {
     if let Some(note) = &job.note {
         let _ = write!(text, "\nYour note: {}\n", one_line(note));
     }
-    let _ = write!(text, "\nJob {}, sent in on {}.\n\n-- \nAtelier\n", job.id, moment(job.created_at));
+    let _ = write!(text, "\nJob {}\nSent in on {}\n\n-- \nAtelier\n", job.id, moment(job.created_at));
 }
 
 fn people_bytes(bytes: u64) -> String {
