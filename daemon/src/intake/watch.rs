@@ -23,6 +23,8 @@ pub struct Watcher {
     seen: Option<u64>,
     taken: VecDeque<Arc<Event>>,
     latest: watch::Receiver<u64>,
+    /// Whether everything that was written before the job was found finished has been shown.
+    settled: bool,
     over: bool,
 }
 
@@ -35,7 +37,15 @@ impl Intake {
     pub fn watch(&self, job: Option<JobRef>, after: Option<u64>) -> Result<Watcher, Refusal> {
         let job = job.map(|job| self.id(job)).transpose()?;
         let latest = self.0.store.feed().follow();
-        Ok(Watcher { intake: self.clone(), job, seen: after, taken: VecDeque::new(), latest, over: false })
+        Ok(Watcher {
+            intake: self.clone(),
+            job,
+            seen: after,
+            taken: VecDeque::new(),
+            latest,
+            settled: false,
+            over: false,
+        })
     }
 
     async fn snapshot(&self, job: Option<JobId>) -> Result<Snapshot, Refusal> {
@@ -110,10 +120,17 @@ impl Watcher {
         if let Some(job) = self.job {
             let state = self.intake.0.store.summaries(|jobs| jobs.get(job).map(|job| job.state));
             if !matches!(state, Some(StateName::Queued | StateName::Running | StateName::Paused)) {
-                let body = EventBody::End { job };
-                self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
+                if self.settled {
+                    let body = EventBody::End { job };
+                    self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
+                    return Some(());
+                }
+                // The end may be written and not yet shown: events are shown before a later write is answered.
+                self.intake.0.store.write(|_| ()).durable().await.ok()?;
+                self.settled = true;
                 return Some(());
             }
+            self.settled = false;
         }
         if self.intake.is_draining() {
             return None;

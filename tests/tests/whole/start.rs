@@ -23,6 +23,12 @@ fn a_start_prints_one_block_and_serves_until_a_signal() {
 
 #[test]
 fn a_second_signal_ends_the_daemon_at_once() {
+    // The drain lasts a second at most. A machine too busy to send the second signal in that time gets another try.
+    let codes: Vec<_> = (0..5).map(|_| code_after_two_signals()).take_while(|code| *code != Some(143)).collect();
+    assert!(codes.len() < 5, "{codes:?}");
+}
+
+fn code_after_two_signals() -> Option<i32> {
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Running::start(folder.path());
     // An upload that stops half-way holds the drain up for as long as it may.
@@ -32,13 +38,12 @@ fn a_second_signal_ends_the_daemon_at_once() {
     held.write_all(b"half").unwrap();
     daemon.signal("TERM");
     daemon.logged("a second signal ends at once");
-    let status = loop {
+    loop {
         if let Some(status) = daemon.has_ended() {
-            break status;
+            return status.code();
         }
         daemon.signal("TERM");
-    };
-    assert_eq!(status.code(), Some(143));
+    }
 }
 
 #[test]
