@@ -76,7 +76,7 @@ async fn run(program: &Path, message: &Message) -> Outcome {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::io::Write;
 
     use super::*;
     use crate::mail::test_server::message;
@@ -88,8 +88,16 @@ mod tests {
             "#!/bin/sh\necho \"$@\" > {0}/arguments\ncat > {0}/letter\necho 'as told' >&2\nexit {code}\n",
             folder.display()
         );
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by a process of its own: a descriptor open for writing here would be inherited by whatever another
+        // test starts meanwhile, and executing the script would then fail as "text file busy".
+        let mut writer = std::process::Command::new("sh")
+            .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(writer.wait().unwrap().success());
         path
     }
 
@@ -98,7 +106,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let program = script(folder.path(), 0);
         assert_eq!(probe(&program), Ok(()));
-        assert!(matches!(send(&program, &message()).await, Outcome::Delivered(_)));
+        let outcome = send(&program, &message()).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
         assert_eq!(fs::read(folder.path().join("letter")).unwrap(), message().formatted());
         let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
         assert_eq!(arguments.trim(), "-i -f atelier@example.org -- me@example.org");
