@@ -11,11 +11,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, EventBody, JobId, JobState, Progress, job::ProgressUnit};
+use protocol::{ErrorCode, EventBody, Job, JobId, JobState, Progress, job::ProgressUnit};
 
 use crate::engine::Engine;
 use crate::record::Record;
-use crate::scheduler::{Action, Input, Scheduler};
+use crate::scheduler::{Action, Class, Input, Scheduler, Slot};
 use crate::work::{Outcome, Workplace, failure, is_current};
 
 /// Tells the dispatcher what has happened. Cheap to clone.
@@ -29,6 +29,11 @@ impl Dispatch {
     pub fn tell(&self, input: Input) {
         // After the dispatcher has ended there is nothing left to schedule.
         let _ = self.inputs.send(input);
+    }
+
+    /// Tells it that a job waits for a device.
+    pub fn enqueue(&self, job: &Job, memory_bytes: u64) {
+        self.tell(Input::Queued { job: job.id, class: Class::of(job.kind(), job.priority), memory_bytes });
     }
 }
 
@@ -96,10 +101,10 @@ fn dispatch_loop(inputs: &Receiver<Input>, mut scheduler: Scheduler, mut hands: 
         let Ok(first) = inputs.recv() else { break };
         for input in std::iter::once(first).chain(inputs.try_iter()) {
             draining |= input == Input::Drain;
-            busy -= usize::from(matches!(input, Input::Idle { .. }));
+            busy -= usize::from(matches!(input, Input::Ended { .. }));
             for action in scheduler.apply(input) {
                 match action {
-                    Action::Start { job, device } => {
+                    Action::Start { job, device, .. } => {
                         busy += 1;
                         let hands = &mut hands[device];
                         hands.interrupted = Arc::default();
@@ -107,7 +112,7 @@ fn dispatch_loop(inputs: &Receiver<Input>, mut scheduler: Scheduler, mut hands: 
                         // A worker's thread lives as long as its sender; it catches every panic of its work.
                         let _ = hands.orders.send(order);
                     }
-                    Action::Interrupt { device } => hands[device].interrupted.store(true, Ordering::Release),
+                    Action::Interrupt { device, .. } => hands[device].interrupted.store(true, Ordering::Release),
                 }
             }
         }
@@ -133,7 +138,7 @@ impl Worker {
                 self.end(&record, outcome);
                 self.show(None);
             }
-            self.dispatch.tell(Input::Idle { device: self.device });
+            self.dispatch.tell(Input::Ended { device: self.device, slot: Slot::Foreground });
         }
     }
 
@@ -192,8 +197,7 @@ impl Worker {
                 ledger.put(&record);
             }
             if record.job.state == JobState::Queued {
-                let Record { job, memory_bytes, .. } = record;
-                requeue.tell(Input::Queued { job: job.id, priority: job.priority, memory_bytes });
+                requeue.enqueue(&record.job, record.memory_bytes);
             }
         });
         if let Err(error) = ended.durable_blocking() {

@@ -1,12 +1,60 @@
 //! Which job goes to which device, decided without doing anything: `apply(input) -> actions`.
 //!
-//! Interactive jobs go before batch jobs; within a class, first in, first out. The sum of what running jobs need
-//! stays within the memory budget; a job that has to wait for memory is not overtaken by smaller ones, or it would
-//! wait for ever.
+//! A device has two slots: one for photos, the foreground, and one for training and painting, the background. What
+//! sits in both takes turns on the device's thread, so a photo does not wait for the background to be cleared away.
+//!
+//! Interactive photos go before batch photos, and those before the background; within a class, first in, first out.
+//! The sum of what runs stays within the memory budget; a job that has to wait for memory is not overtaken by smaller
+//! ones of its slot, or it would wait for ever. A photo that does not fit beside the background has the youngest of it
+//! suspended, which then waits at the front of its class.
 
 use std::collections::{BTreeMap, HashMap};
 
-use protocol::{JobId, Priority};
+use protocol::{JobId, JobKind, Priority};
+
+#[cfg(test)]
+mod tests;
+
+/// What decides which job goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A photo that somebody waits for.
+    Interactive,
+    /// A photo that may wait.
+    Batch,
+    /// Training and painting.
+    Background,
+}
+
+impl Class {
+    /// Returns the class of a job. Training and painting have one whatever their priority.
+    #[must_use]
+    pub const fn of(kind: JobKind, priority: Priority) -> Self {
+        match (kind, priority) {
+            (JobKind::Stylize, Priority::Interactive) => Self::Interactive,
+            (JobKind::Stylize, Priority::Batch) => Self::Batch,
+            (JobKind::Train | JobKind::Paint, _) => Self::Background,
+        }
+    }
+
+    /// Returns the slot that jobs of this class take.
+    #[must_use]
+    pub const fn slot(self) -> Slot {
+        match self {
+            Self::Interactive | Self::Batch => Slot::Foreground,
+            Self::Background => Slot::Background,
+        }
+    }
+}
+
+/// One of the two places of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// For photos.
+    Foreground,
+    /// For training and painting.
+    Background,
+}
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +64,7 @@ pub enum Input {
         /// The job.
         job: JobId,
         /// Its class.
-        priority: Priority,
+        class: Class,
         /// Memory it needs while it runs.
         memory_bytes: u64,
     },
@@ -25,7 +73,7 @@ pub enum Input {
         /// The job.
         job: JobId,
         /// Its new class.
-        priority: Priority,
+        class: Class,
     },
     /// A job is not to be worked on any more: cancelled, paused or forgotten.
     Withdrawn {
@@ -33,44 +81,85 @@ pub enum Input {
         job: JobId,
     },
     /// A device has ended what it was given.
-    Idle {
+    Ended {
         /// The device's index.
         device: usize,
+        /// Where it sat.
+        slot: Slot,
     },
     /// The daemon ends: nothing is started any more, and what runs is interrupted.
     Drain,
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Begin a job on an idle device.
+    /// Begin a job in a free slot.
     Start {
         /// The job.
         job: JobId,
         /// The device's index.
         device: usize,
+        /// Where it sits.
+        slot: Slot,
     },
-    /// Ask a device to stop what it does.
+    /// Ask a device to stop what it does in a slot.
     Interrupt {
         /// The device's index.
         device: usize,
+        /// The slot.
+        slot: Slot,
     },
 }
 
-/// A waiting job's place: its class, then the order of arrival.
-type Place = (Priority, u64);
+/// A job's place among the waiting: its class, then the order of arrival.
+type Place = (Class, u64);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Waiting {
     job: JobId,
     memory_bytes: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Running {
     job: JobId,
+    place: Place,
     memory_bytes: u64,
+    stay: Stay,
+}
+
+/// How long a job keeps its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    /// Until it is done.
+    Whole,
+    /// It has been asked to make room, and then waits at its old place.
+    Suspended,
+    /// It has been asked to go.
+    Withdrawn,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Device {
+    foreground: Option<Running>,
+    background: Option<Running>,
+}
+
+impl Device {
+    fn slot(&self, slot: Slot) -> Option<&Running> {
+        match slot {
+            Slot::Foreground => self.foreground.as_ref(),
+            Slot::Background => self.background.as_ref(),
+        }
+    }
+
+    fn slot_mut(&mut self, slot: Slot) -> &mut Option<Running> {
+        match slot {
+            Slot::Foreground => &mut self.foreground,
+            Slot::Background => &mut self.background,
+        }
+    }
 }
 
 /// The queue and the devices, as far as deciding needs to know them.
@@ -78,7 +167,7 @@ struct Running {
 pub struct Scheduler {
     waiting: BTreeMap<Place, Waiting>,
     places: HashMap<JobId, Place>,
-    devices: Vec<Option<Running>>,
+    devices: Vec<Device>,
     memory_budget: u64,
     arrivals: u64,
     draining: bool,
@@ -91,7 +180,7 @@ impl Scheduler {
         Self {
             waiting: BTreeMap::new(),
             places: HashMap::new(),
-            devices: vec![None; devices],
+            devices: vec![Device::default(); devices],
             memory_budget,
             arrivals: 0,
             draining: false,
@@ -101,21 +190,28 @@ impl Scheduler {
     /// Takes note of what has happened and says what is to be done.
     #[must_use]
     pub fn apply(&mut self, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
         match input {
-            Input::Queued { job, priority, memory_bytes } => self.enqueue(job, priority, memory_bytes),
-            Input::Reprioritised { job, priority } => self.reprioritise(job, priority),
-            Input::Withdrawn { job } => return self.withdraw(job),
-            Input::Idle { device } => {
-                if let Some(slot) = self.devices.get_mut(device) {
-                    *slot = None;
+            Input::Queued { job, class, memory_bytes } => self.enqueue(job, class, memory_bytes),
+            Input::Reprioritised { job, class } => self.reprioritise(job, class),
+            Input::Withdrawn { job } => {
+                self.remove(job);
+                actions.extend(self.interrupt(|running| running.job == job));
+            }
+            Input::Ended { device, slot } => {
+                if let Some(device) = self.devices.get_mut(device) {
+                    *device.slot_mut(slot) = None;
                 }
             }
             Input::Drain => {
                 self.draining = true;
-                return self.busy().map(|(device, _)| Action::Interrupt { device }).collect();
+                actions.extend(self.interrupt(|_| true));
             }
         }
-        self.start_what_fits()
+        if !self.draining {
+            self.start_what_fits(&mut actions);
+        }
+        actions
     }
 
     /// Goes through the waiting jobs in the order in which they will start.
@@ -123,30 +219,22 @@ impl Scheduler {
         self.waiting.values().map(|waiting| waiting.job)
     }
 
-    fn enqueue(&mut self, job: JobId, priority: Priority, memory_bytes: u64) {
+    fn enqueue(&mut self, job: JobId, class: Class, memory_bytes: u64) {
         self.remove(job);
-        let place = (priority, self.arrivals);
+        let left = self.running().find(|running| running.job == job && running.stay == Stay::Suspended);
+        let place = left.map_or((class, self.arrivals), |running| (class, running.place.1));
         self.arrivals += 1;
         self.waiting.insert(place, Waiting { job, memory_bytes });
         self.places.insert(job, place);
     }
 
-    fn reprioritise(&mut self, job: JobId, priority: Priority) {
+    fn reprioritise(&mut self, job: JobId, class: Class) {
         if let Some(place) = self.places.get_mut(&job)
             && let Some(waiting) = self.waiting.remove(place)
         {
-            place.0 = priority;
+            place.0 = class;
             self.waiting.insert(*place, waiting);
         }
-    }
-
-    fn withdraw(&mut self, job: JobId) -> Vec<Action> {
-        self.remove(job);
-        let mut actions: Vec<_> =
-            self.busy().filter(|(_, busy)| *busy == job).map(|(device, _)| Action::Interrupt { device }).collect();
-        // The job may have held up others by the memory it waited for.
-        actions.extend(self.start_what_fits());
-        actions
     }
 
     fn remove(&mut self, job: JobId) {
@@ -155,134 +243,88 @@ impl Scheduler {
         }
     }
 
-    fn busy(&self) -> impl Iterator<Item = (usize, JobId)> {
-        self.devices.iter().enumerate().filter_map(|(device, slot)| Some((device, slot.as_ref()?.job)))
+    fn running(&self) -> impl Iterator<Item = &Running> {
+        self.devices.iter().flat_map(|device| device.foreground.iter().chain(&device.background))
     }
 
-    fn start_what_fits(&mut self) -> Vec<Action> {
+    /// Asks those that are chosen to go.
+    fn interrupt(&mut self, is_chosen: impl Fn(&Running) -> bool) -> Vec<Action> {
         let mut actions = Vec::new();
-        while !self.draining {
-            let Some(device) = self.devices.iter().position(Option::is_none) else { break };
-            let used: u64 = self.devices.iter().flatten().map(|running| running.memory_bytes).sum();
-            let Some(first) = self.waiting.first_entry() else { break };
-            // A job alone on the machine always starts: it was let in under a budget that may have shrunk since.
-            if used > 0 && used + first.get().memory_bytes > self.memory_budget {
-                break;
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            for slot in [Slot::Foreground, Slot::Background] {
+                if let Some(running) = device.slot_mut(slot).as_mut().filter(|running| is_chosen(running)) {
+                    running.stay = Stay::Withdrawn;
+                    actions.push(Action::Interrupt { device: index, slot });
+                }
             }
-            let Waiting { job, memory_bytes } = first.remove();
-            self.places.remove(&job);
-            self.devices[device] = Some(Running { job, memory_bytes });
-            actions.push(Action::Start { job, device });
         }
         actions
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn queued(job: JobId, priority: Priority) -> Input {
-        Input::Queued { job, priority, memory_bytes: 1 }
-    }
-
-    fn ids<const N: usize>() -> [JobId; N] {
-        std::array::from_fn(|_| JobId::new())
-    }
-
-    #[test]
-    fn interactive_goes_before_batch_and_first_in_goes_first_out() {
-        let [running, batch1, inter1, batch2, inter2] = ids();
-        let mut scheduler = Scheduler::new(1, 100);
-        assert_eq!(scheduler.apply(queued(running, Priority::Batch)), [Action::Start { job: running, device: 0 }]);
-        for (job, priority) in [
-            (batch1, Priority::Batch),
-            (inter1, Priority::Interactive),
-            (batch2, Priority::Batch),
-            (inter2, Priority::Interactive),
-        ] {
-            assert_eq!(scheduler.apply(queued(job, priority)), []);
+    fn start_what_fits(&mut self, actions: &mut Vec<Action>) {
+        if let Some(starved) = self.start_in(Slot::Foreground, actions) {
+            // Whatever the background took now, the photo would have to get back.
+            self.make_room(starved, actions);
+        } else {
+            self.start_in(Slot::Background, actions);
         }
-        assert_eq!(scheduler.queue().collect::<Vec<_>>(), [inter1, inter2, batch1, batch2]);
-        assert_eq!(scheduler.apply(Input::Reprioritised { job: batch1, priority: Priority::Interactive }), []);
-        assert_eq!(
-            scheduler.queue().collect::<Vec<_>>(),
-            [batch1, inter1, inter2, batch2],
-            "it came before them and keeps its place in time"
-        );
     }
 
-    #[test]
-    fn jobs_share_the_memory_budget_and_a_large_one_is_not_overtaken() {
-        let [small, large, tiny] = ids();
-        let mut scheduler = Scheduler::new(3, 10);
-        let job = |job, memory_bytes| Input::Queued { job, priority: Priority::Interactive, memory_bytes };
-        assert_eq!(scheduler.apply(job(small, 4)).len(), 1);
-        assert_eq!(scheduler.apply(job(large, 9)), []);
-        assert_eq!(scheduler.apply(job(tiny, 1)), [], "tiny would fit, but large came first");
-        assert_eq!(
-            scheduler.apply(Input::Idle { device: 0 }),
-            [Action::Start { job: large, device: 0 }, Action::Start { job: tiny, device: 1 }]
-        );
-    }
-
-    #[test]
-    fn withdrawing_interrupts_what_runs_and_lets_the_next_one_by() {
-        let [first, second] = ids();
-        let mut scheduler = Scheduler::new(1, 10);
-        let _ = scheduler.apply(queued(first, Priority::Batch));
-        let _ = scheduler.apply(queued(second, Priority::Batch));
-        assert_eq!(scheduler.apply(Input::Withdrawn { job: first }), [Action::Interrupt { device: 0 }]);
-        assert_eq!(scheduler.apply(Input::Idle { device: 0 }), [Action::Start { job: second, device: 0 }]);
-    }
-
-    #[test]
-    fn draining_interrupts_everything_and_starts_nothing() {
-        let [first, second] = ids();
-        let mut scheduler = Scheduler::new(1, 10);
-        let _ = scheduler.apply(queued(first, Priority::Batch));
-        let _ = scheduler.apply(queued(second, Priority::Batch));
-        assert_eq!(scheduler.apply(Input::Drain), [Action::Interrupt { device: 0 }]);
-        assert_eq!(scheduler.apply(Input::Idle { device: 0 }), []);
-    }
-
-    fn any_input(jobs: Vec<JobId>) -> impl Strategy<Value = Input> {
-        let job = proptest::sample::select(jobs);
-        let priority = proptest::sample::select(Priority::ALL);
-        prop_oneof![
-            (job.clone(), priority.clone(), 1..8u64).prop_map(|(job, priority, memory_bytes)| Input::Queued {
-                job,
-                priority,
-                memory_bytes
-            }),
-            (job.clone(), priority).prop_map(|(job, priority)| Input::Reprioritised { job, priority }),
-            job.prop_map(|job| Input::Withdrawn { job }),
-            (0..3usize).prop_map(|device| Input::Idle { device }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn no_device_is_given_two_jobs_and_none_idles_beside_a_queue(
-            inputs in proptest::collection::vec(any_input((0..6).map(|_| JobId::new()).collect()), 0..60)
-        ) {
-            let mut scheduler = Scheduler::new(3, 10);
-            let mut busy = [None; 3];
-            for input in inputs {
-                if let Input::Idle { device } = input {
-                    busy[device] = None;
-                }
-                for action in scheduler.apply(input) {
-                    if let Action::Start { job, device } = action {
-                        prop_assert_eq!(busy[device].replace(job), None);
-                    }
-                }
-                if busy.iter().all(Option::is_none) {
-                    prop_assert_eq!(scheduler.queue().count(), 0);
-                }
+    /// Fills one kind of slot, and returns what the first job needs that has a slot and no memory.
+    fn start_in(&mut self, slot: Slot, actions: &mut Vec<Action>) -> Option<u64> {
+        loop {
+            let device = self.free_device(slot)?;
+            let (place, Waiting { job, memory_bytes }) = self.next(slot)?;
+            let used: u64 = self.running().map(|running| running.memory_bytes).sum();
+            // A job alone on the machine always starts: it was let in under a budget that may have shrunk since.
+            if used > 0 && used + memory_bytes > self.memory_budget {
+                return Some(memory_bytes);
             }
+            self.remove(job);
+            *self.devices[device].slot_mut(slot) = Some(Running { job, place, memory_bytes, stay: Stay::Whole });
+            actions.push(Action::Start { job, device, slot });
+        }
+    }
+
+    /// Finds the device with a free slot, one that is idle altogether before others.
+    fn free_device(&self, slot: Slot) -> Option<usize> {
+        let free = self.devices.iter().enumerate().filter(|(_, device)| device.slot(slot).is_none());
+        free.min_by_key(|(_, device)| device.foreground.is_some() || device.background.is_some())
+            .map(|(index, _)| index)
+    }
+
+    /// Finds the job that is next in a slot: not one that a device has not let go of yet.
+    fn next(&self, slot: Slot) -> Option<(Place, Waiting)> {
+        let fitting = self.waiting.iter().filter(|((class, _), _)| class.slot() == slot);
+        let mut free = fitting.filter(|(_, waiting)| !self.running().any(|running| running.job == waiting.job));
+        free.next().map(|(place, waiting)| (*place, *waiting))
+    }
+
+    /// Suspends what runs behind, the youngest first, until a photo fits beside the rest; nothing where that would not
+    /// help, since then photos have the memory.
+    fn make_room(&mut self, memory_bytes: u64, actions: &mut Vec<Action>) {
+        let staying = |running: &&Running| running.stay == Stay::Whole;
+        let photos: u64 = self
+            .devices
+            .iter()
+            .filter_map(|device| device.foreground.as_ref())
+            .filter(staying)
+            .map(|running| running.memory_bytes)
+            .sum();
+        let budget = self.memory_budget;
+        let fits_beside = |used: u64| used == 0 || used + memory_bytes <= budget;
+        if !fits_beside(photos) {
+            return;
+        }
+        let mut used: u64 = self.running().filter(staying).map(|running| running.memory_bytes).sum();
+        while !fits_beside(used) {
+            let behind = self.devices.iter_mut().enumerate();
+            let behind = behind.filter_map(|(index, device)| Some((index, device.background.as_mut()?)));
+            let staying = behind.filter(|(_, running)| running.stay == Stay::Whole);
+            let Some((device, youngest)) = staying.max_by_key(|(_, running)| running.place) else { break };
+            youngest.stay = Stay::Suspended;
+            used -= youngest.memory_bytes;
+            actions.push(Action::Interrupt { device, slot: Slot::Background });
         }
     }
 }

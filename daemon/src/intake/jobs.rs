@@ -11,7 +11,7 @@ use super::{Intake, blocking};
 use crate::access::{Caller, Role};
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::scheduler;
+use crate::scheduler::{Class, Input};
 
 /// Jobs on a page where the caller names no number.
 const PAGE: u32 = 100;
@@ -337,12 +337,12 @@ impl Intake {
         });
         let (record, then) = changed.durable().await??;
         let Record { job, memory_bytes, .. } = record;
-        let (id, priority) = (job.id, job.priority);
+        let class = Class::of(job.kind(), job.priority);
         match then {
             Then::Nothing | Then::Save => {}
-            Then::Withdraw => self.0.dispatch.tell(scheduler::Input::Withdrawn { job: id }),
-            Then::Enqueue => self.0.dispatch.tell(scheduler::Input::Queued { job: id, priority, memory_bytes }),
-            Then::Reprioritise => self.0.dispatch.tell(scheduler::Input::Reprioritised { job: id, priority }),
+            Then::Withdraw => self.0.dispatch.tell(Input::Withdrawn { job: id }),
+            Then::Enqueue => self.0.dispatch.enqueue(&job, memory_bytes),
+            Then::Reprioritise => self.0.dispatch.tell(Input::Reprioritised { job: id, class }),
         }
         Ok(self.decorated(job))
     }

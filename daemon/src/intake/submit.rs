@@ -19,7 +19,6 @@ use crate::access::{Caller, Role};
 use crate::mail::{self, RecipientLimiter};
 use crate::record::{Idempotency, Input, Origin, Record};
 use crate::refusal::Refusal;
-use crate::scheduler;
 use crate::spool::{Draft, hex, storage_refusal};
 
 /// The longest note, in characters.
@@ -174,7 +173,7 @@ impl Intake {
         .await?;
         let (job, memory_bytes) = (record.job.clone(), record.memory_bytes);
         self.0.store.write(move |ledger| ledger.put(&record)).durable().await?;
-        self.0.dispatch.tell(scheduler::Input::Queued { job: job.id, priority: job.priority, memory_bytes });
+        self.0.dispatch.enqueue(&job, memory_bytes);
         Ok(job)
     }
 
