@@ -43,6 +43,9 @@ pub(crate) fn small_package() -> Package {
         trained_on: Some("nothing".to_owned()),
         recipe: Some("house".to_owned()),
         steps: Some(600),
+        seed: Some(7),
+        command: Some("atelier train wave.jpg --name wave".to_owned()),
+        losses: Some("total 2.5".to_owned()),
     };
     let tensors = weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
     Package::new(manifest, tensors, Some(vec![0xff, 0xd8, 0xff, 0xd9])).unwrap()

@@ -16,5 +16,6 @@ pub mod package;
 pub mod picture;
 pub mod stylize;
 mod text;
+pub mod training;
 mod transform;
 pub mod vgg;

@@ -17,6 +17,11 @@ use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::{Affine, Border, Growth};
 use crate::kernels::winograd::Winograd;
 
+/// What VGG takes once it is loaded, kernels of both directions included.
+pub(crate) const LOADED_BYTES: u64 = 500 << 20;
+/// What looking at a picture and going back takes at the peak, for each of its pixels.
+pub(crate) const BYTES_PER_PIXEL: u64 = 2700;
+
 /// A convolution of VGG19 with its `ReLU`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerName {

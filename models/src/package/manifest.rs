@@ -33,6 +33,12 @@ pub struct Manifest {
     pub recipe: Option<String>,
     /// How many steps it was trained for.
     pub steps: Option<u64>,
+    /// Where everything random in its training came from.
+    pub seed: Option<u64>,
+    /// The command that trains it again.
+    pub command: Option<String>,
+    /// Its losses at the end.
+    pub losses: Option<String>,
 }
 
 /// The weights file that a `style.toml` speaks of.
@@ -59,6 +65,12 @@ struct StyleToml {
     recipe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    losses: Option<String>,
     #[serde(default = "usual_weights_file")]
     weights: String,
     sha256: String,
@@ -81,6 +93,8 @@ impl Manifest {
             ("artwork", self.artwork.as_ref()),
             ("trained_on", self.trained_on.as_ref()),
             ("recipe", self.recipe.as_ref()),
+            ("command", self.command.as_ref()),
+            ("losses", self.losses.as_ref()),
         ];
         for (key, text) in texts {
             let Some(text) = text else { continue };
@@ -122,27 +136,32 @@ pub(super) fn from_toml(bytes: &[u8]) -> Result<(Manifest, WeightsFile), Package
         trained_on: toml.trained_on,
         recipe: toml.recipe,
         steps: toml.steps,
+        seed: toml.seed,
+        command: toml.command,
+        losses: toml.losses,
     };
     Ok((manifest, weights))
 }
 
 /// Returns the `style.toml` of a package whose weights have this SHA-256.
 pub(super) fn to_toml(manifest: &Manifest, sha256: &str) -> String {
-    let Manifest { title, architecture, parameters, licence, author, artwork, trained_on, recipe, steps } =
-        manifest.clone();
+    let manifest = manifest.clone();
     let (weights, sha256) = (usual_weights_file(), sha256.to_owned());
     let toml = StyleToml {
-        title,
-        architecture,
-        licence,
-        author,
-        artwork,
-        trained_on,
-        recipe,
-        steps,
+        title: manifest.title,
+        architecture: manifest.architecture,
+        licence: manifest.licence,
+        author: manifest.author,
+        artwork: manifest.artwork,
+        trained_on: manifest.trained_on,
+        recipe: manifest.recipe,
+        steps: manifest.steps,
+        seed: manifest.seed,
+        command: manifest.command,
+        losses: manifest.losses,
         weights,
         sha256,
-        parameters,
+        parameters: manifest.parameters,
     };
     toml::to_string(&toml).expect("parameters that describe a network are values that TOML has")
 }
@@ -160,7 +179,10 @@ pub(super) fn from_header(keys: &BTreeMap<String, String>) -> Result<(Manifest, 
     };
     let sha256 = text("sha256");
     sha256.as_deref().map_or(Ok(()), check_hexadecimal)?;
-    let steps = text("steps").map(|steps| steps.parse()).transpose();
+    let number = |key: &str| {
+        let number = text(key).map(|text| text.parse()).transpose();
+        number.map_err(|_| invalid(format!("`{key}` in the header is not a number")))
+    };
     let manifest = Manifest {
         title,
         architecture,
@@ -170,7 +192,10 @@ pub(super) fn from_header(keys: &BTreeMap<String, String>) -> Result<(Manifest, 
         artwork: text("artwork"),
         trained_on: text("trained_on"),
         recipe: text("recipe"),
-        steps: steps.map_err(|_| invalid("`steps` in the header is not a number"))?,
+        steps: number("steps")?,
+        seed: number("seed")?,
+        command: text("command"),
+        losses: text("losses"),
     };
     Ok((manifest, sha256))
 }
@@ -188,6 +213,9 @@ pub(super) fn to_header(manifest: &Manifest, sha256: String) -> BTreeMap<String,
         ("trained_on", manifest.trained_on.clone()),
         ("recipe", manifest.recipe.clone()),
         ("steps", manifest.steps.map(|steps| steps.to_string())),
+        ("seed", manifest.seed.map(|seed| seed.to_string())),
+        ("command", manifest.command.clone()),
+        ("losses", manifest.losses.clone()),
         ("sha256", Some(sha256)),
     ];
     pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()

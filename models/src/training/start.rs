@@ -1,0 +1,60 @@
+//! What a run starts from: random weights, or the ready style that is nearest.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Lesson, TrainError, pool, shape, weights_of};
+use crate::backprop::Backprop;
+use crate::compute::Compute;
+use crate::losses::Perceptual;
+use crate::network::{Network, Weights};
+use crate::package::Package;
+use crate::vgg::Vgg;
+
+use super::loader::Loader;
+
+/// Returns weights as every run from nothing begins: kernels uniform in ±1/√(fan in), the last one's half as wide;
+/// norms that change nothing.
+pub(super) fn random_weights(network: &Network, random: &mut ChaCha8Rng) -> Weights {
+    let mut values = Vec::new();
+    for parameter in network.parameters() {
+        let count = parameter.shape.iter().product::<usize>();
+        let is_kernel = parameter.name.ends_with("conv.weight");
+        let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
+        let reach = if parameter.name.starts_with("out.") { 0.5 } else { 1.0 } / fan_in.max(1.0).sqrt();
+        let is_one = parameter.name.ends_with("norm.weight") || parameter.name.ends_with("running_var");
+        let rest = if is_one { 1.0 } else { 0.0 };
+        values.push((0..count).map(|_| if is_kernel { random.random_range(-reach..reach) } else { rest }).collect());
+    }
+    weights_of(network, values.into_iter())
+}
+
+/// Returns the number of the candidate that is nearest to a lesson: the one whose network, as it is, has the lowest loss
+/// on the lesson's first photos. Candidates with another network than the recipe's are passed over.
+///
+/// # Errors
+/// As [`super::Trainer::begin`].
+pub fn nearest(
+    compute: &Compute,
+    vgg: &Vgg,
+    lesson: &Lesson,
+    candidates: &[&Package],
+) -> Result<Option<usize>, TrainError> {
+    lesson.check()?;
+    let (pool, network, shape) = (pool(compute)?, lesson.recipe.network(), shape(&lesson.recipe));
+    let (artwork, sides) = lesson.artwork_planes();
+    let photos = Loader::start(&lesson.photos, &lesson.recipe, 0)?.next_batch()?;
+    let mut loss = Perceptual::new(pool, vgg, lesson.recipe.losses.clone(), &[(&artwork, sides, 1.0)]);
+    loss.set_content(pool, vgg, &photos, shape);
+    let mut gradient = vec![0.0; photos.len()];
+    let mut nearest = None;
+    for (number, package) in candidates.iter().enumerate().filter(|(_, package)| *package.network() == network) {
+        let mut net = Backprop::new(&network, &package.weights)?;
+        let Ok(paintings) = net.forward(pool, &photos, shape) else { continue };
+        let total = loss.evaluate(pool, vgg, paintings, shape, &mut gradient).total;
+        if total.is_finite() && nearest.is_none_or(|(_, lowest)| total < lowest) {
+            nearest = Some((number, total));
+        }
+    }
+    Ok(nearest.map(|(number, _)| number))
+}
