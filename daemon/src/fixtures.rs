@@ -66,6 +66,7 @@ pub(crate) fn record_with(key: Option<&str>, email: Option<&str>) -> Record {
         mail: email.map(|to| Delivery { to: to.to_owned(), state: MailState::Pending, attempts: 0 }),
         note: None,
         warnings: Vec::new(),
+        skipped_files: Vec::new(),
         queue_position: None,
     };
     let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint: "f".to_owned() });

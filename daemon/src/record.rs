@@ -13,8 +13,11 @@ pub struct Record {
     pub job: Job,
     /// How it was submitted.
     pub origin: Origin,
-    /// The uploaded picture.
+    /// The uploaded picture: the photo, or the artwork of a training.
     pub input: Input,
+    /// The artworks of a painting, in the order in which they were sent.
+    #[serde(default)]
+    pub artworks: Vec<Input>,
     /// Memory that the job needs while it runs, in bytes.
     pub memory_bytes: u64,
     /// Its mail, when an address was given.
@@ -44,7 +47,7 @@ pub struct Idempotency {
     pub fingerprint: String,
 }
 
-/// The uploaded picture.
+/// An uploaded picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// Size of the file.
@@ -79,7 +82,7 @@ pub struct Letter {
 const CRASHES_ALLOWED: u32 = 20;
 
 /// The version that this daemon writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A record that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +107,17 @@ impl Record {
             last_answer: None,
             queued_at: None,
         });
-        Self { version: VERSION, job, origin, input, memory_bytes, letter, expired: false, crashes: 0 }
+        Self {
+            version: VERSION,
+            job,
+            origin,
+            input,
+            artworks: Vec::new(),
+            memory_bytes,
+            letter,
+            expired: false,
+            crashes: 0,
+        }
     }
 
     /// Writes the record.
@@ -193,6 +206,39 @@ impl Record {
             JobState::Succeeded { result, .. } => result.bytes,
             _ => 0,
         };
-        self.input.bytes + result
+        let artworks: u64 = self.artworks.iter().map(|artwork| artwork.bytes).sum();
+        self.input.bytes + artworks + result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use protocol::Parameters;
+
+    use super::*;
+
+    /// A record as version 1 wrote it.
+    const GOLDEN: &[u8] = include_bytes!("../tests/data/record-1.json");
+
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let record = Record::from_json(GOLDEN).unwrap();
+        assert_eq!(record.job.id.to_string(), "01890a5d-ac96-774b-bcce-b302099a8057");
+        assert!(
+            matches!(&record.job.parameters, Parameters::Stylize(stylize) if stylize.style.as_str() == "great-wave")
+        );
+        let JobState::Succeeded { result, .. } = &record.job.state else { panic!("{:?}", record.job.state) };
+        assert_eq!((result.width, result.height), (Some(640), Some(480)));
+        assert_eq!(record.letter.as_ref().map(|letter| letter.state), Some(MailState::Sent));
+        assert_eq!(record.disk_bytes(), 7 + 123_456);
+        assert!(record.artworks.is_empty() && record.job.skipped_files.is_empty());
+        assert_eq!(Record::from_json(&record.to_json()).unwrap(), record, "what it is written as is read too");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_left_alone() {
+        let newer = br#"{"version":3,"whatever":true}"#;
+        assert!(matches!(Record::from_json(newer), Err(RecordError::Newer(3))));
     }
 }

@@ -62,7 +62,10 @@ impl Workplace {
         interrupted: &AtomicBool,
     ) -> Result<Option<JobResult>, Failure> {
         let id = record.job.id;
-        let Parameters::Stylize(parameters) = &record.job.parameters;
+        let Parameters::Stylize(parameters) = &record.job.parameters else {
+            let kind = record.job.kind();
+            return Err(failure(ErrorCode::WrongKind, format!("this device does no {kind} jobs")));
+        };
         let snapshot = self.registry.snapshot();
         let style = snapshot.get(&parameters.style).and_then(|entry| entry.package.clone()).ok_or_else(|| {
             failure(
@@ -97,8 +100,8 @@ impl Workplace {
         Ok(Some(JobResult {
             url: format!("/v1/jobs/{id}/result"),
             media_type: parameters.format.media_type().to_owned(),
-            width: finished.width(),
-            height: finished.height(),
+            width: Some(finished.width()),
+            height: Some(finished.height()),
             bytes: bytes.len() as u64,
             sha256: hex(&Sha256::digest(&bytes)),
         }))

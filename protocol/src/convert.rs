@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 mod event;
 mod job;
+mod learning;
 mod page;
 mod refused;
 mod things;

@@ -19,6 +19,12 @@ words! {
         InvalidField = "invalid_field",
         /// The style to paint with does not exist.
         UnknownStyle = "unknown_style",
+        /// The data set to learn on is not configured.
+        UnknownDataset = "unknown_dataset",
+        /// The data set's folder is empty, unreadable, or has nothing but broken files.
+        DatasetUnusable = "dataset_unusable",
+        /// The artwork has no style to learn: it is of one colour, or too small.
+        ArtworkUnusable = "artwork_unusable",
         /// The picture is broken or cut short.
         InvalidPicture = "invalid_picture",
         /// The picture has more pixels than `limits.pixels`.
@@ -57,6 +63,8 @@ words! {
         RequestTimeout = "request_timeout",
         /// The job's state forbids it.
         WrongState = "wrong_state",
+        /// Jobs of this kind don't have or do that.
+        WrongKind = "wrong_kind",
         /// The first request with this idempotency key is still being received.
         IdempotencyInProgress = "idempotency_in_progress",
         /// The idempotency key was used with other content.
@@ -125,6 +133,9 @@ impl ErrorCode {
             E::MissingField
             | E::InvalidField
             | E::UnknownStyle
+            | E::UnknownDataset
+            | E::DatasetUnusable
+            | E::ArtworkUnusable
             | E::InvalidPicture
             | E::TooManyPixels
             | E::TooMuchMemory
@@ -135,7 +146,7 @@ impl ErrorCode {
             E::MethodNotAllowed => (405, G::InvalidArgument),
             E::RequestTimeout => (408, G::DeadlineExceeded),
             E::StyleExists => (409, G::AlreadyExists),
-            E::AmbiguousId | E::WrongState | E::ResultNotReady => (409, G::FailedPrecondition),
+            E::AmbiguousId | E::WrongState | E::WrongKind | E::ResultNotReady => (409, G::FailedPrecondition),
             E::IdempotencyInProgress => (409, G::Aborted),
             E::ResultGone | E::StyleGone => (410, G::NotFound),
             E::UploadTooLarge => (413, G::OutOfRange),

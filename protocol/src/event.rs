@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::device::Device;
 use crate::id::{JobId, StyleName};
 use crate::job::{Job, Progress};
+use crate::loss::LossPoint;
 use crate::mail::Mail;
 use crate::style::Style;
 
@@ -27,7 +28,11 @@ impl Event {
     pub fn job(&self) -> Option<JobId> {
         match &self.body {
             EventBody::State(job) => Some(job.id),
-            EventBody::Progress { job, .. } | EventBody::Forgotten { job } | EventBody::End { job } => Some(*job),
+            EventBody::Progress { job, .. }
+            | EventBody::Loss { job, .. }
+            | EventBody::Preview { job, .. }
+            | EventBody::Forgotten { job }
+            | EventBody::End { job } => Some(*job),
             EventBody::Mail(mail) => Some(mail.job),
             EventBody::Snapshot(_) | EventBody::Style { .. } | EventBody::Device(_) => None,
         }
@@ -52,6 +57,21 @@ pub enum EventBody {
         rate: Option<f64>,
         /// Seconds left, estimated.
         eta_seconds: Option<f64>,
+    },
+    /// A training or painting did a step. A step that is done again after a roll-back replaces its earlier point and
+    /// those after it.
+    Loss {
+        /// The job.
+        job: JobId,
+        /// The terms of the loss at that step.
+        point: LossPoint,
+    },
+    /// There is a newer preview of a training or painting.
+    Preview {
+        /// The job.
+        job: JobId,
+        /// The last step that it shows.
+        step: u64,
     },
     /// A style appeared, changed or went.
     Style {
@@ -84,6 +104,8 @@ impl EventBody {
             Self::Snapshot(_) => "snapshot",
             Self::State(_) => "state",
             Self::Progress { .. } => "progress",
+            Self::Loss { .. } => "loss",
+            Self::Preview { .. } => "preview",
             Self::Style { .. } => "style",
             Self::Device(_) => "device",
             Self::Mail(_) => "mail",

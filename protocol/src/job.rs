@@ -12,8 +12,15 @@ use crate::id::{JobId, StyleName};
 use crate::mail::Delivery;
 use crate::words::{UnknownWord, words};
 
+mod bounds;
 mod json;
-pub use json::JobJson;
+pub mod paint;
+pub mod train;
+
+pub use bounds::OutOfBounds;
+pub use json::{BrokenJob, JobJson};
+pub use paint::{PaintOrder, PaintParameters};
+pub use train::{TrainOrder, TrainParameters};
 
 words! {
     /// What kind of work a job is.
@@ -111,6 +118,8 @@ pub struct Job {
     pub note: Option<String>,
     /// What the person should know although the job goes on.
     pub warnings: Vec<String>,
+    /// Files of its data set that were passed over, each with the reason.
+    pub skipped_files: Vec<String>,
     /// How many jobs go before it; only for queued jobs, computed when asked.
     pub queue_position: Option<u64>,
 }
@@ -119,16 +128,16 @@ impl Job {
     /// Returns the kind of work.
     #[must_use]
     pub fn kind(&self) -> JobKind {
-        match self.parameters {
-            Parameters::Stylize(_) => JobKind::Stylize,
-        }
+        self.parameters.kind()
     }
 
-    /// Returns the style that the job uses.
+    /// Returns the style that the job uses, or the one that it makes; painting has none.
     #[must_use]
-    pub fn style(&self) -> &StyleName {
+    pub fn style(&self) -> Option<&StyleName> {
         match &self.parameters {
-            Parameters::Stylize(parameters) => &parameters.style,
+            Parameters::Stylize(parameters) => Some(&parameters.style),
+            Parameters::Train(parameters) => Some(&parameters.name),
+            Parameters::Paint(_) => None,
         }
     }
 }
@@ -199,12 +208,28 @@ impl JobState {
     }
 }
 
-/// What a job was asked to do, every default filled in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+/// What a job was asked to do, every default filled in. In JSON the job's `kind` says which these are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
 pub enum Parameters {
     /// Paint a photo in a learned style.
     Stylize(StylizeParameters),
+    /// Learn a style from an artwork.
+    Train(TrainParameters),
+    /// Optimise a photo's own pixels.
+    Paint(PaintParameters),
+}
+
+impl Parameters {
+    /// Returns the kind of work that they are for.
+    #[must_use]
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::Stylize(_) => JobKind::Stylize,
+            Self::Train(_) => JobKind::Train,
+            Self::Paint(_) => JobKind::Paint,
+        }
+    }
 }
 
 /// How a photo is painted.
@@ -254,10 +279,10 @@ pub struct JobResult {
     pub url: String,
     /// Its media type.
     pub media_type: String,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
+    /// Width in pixels; absent for a style package.
+    pub width: Option<u32>,
+    /// Height in pixels; absent for a style package.
+    pub height: Option<u32>,
     /// Size of the file in bytes.
     pub bytes: u64,
     /// SHA-256 of the file, in lower-case hexadecimal.

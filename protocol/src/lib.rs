@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod job;
+pub mod loss;
 pub mod mail;
 pub mod style;
 pub mod wire;
@@ -19,8 +20,9 @@ pub use error::{ErrorCode, Problem};
 pub use event::{Event, EventBody, Snapshot};
 pub use id::{JobId, JobRef, StyleName};
 pub use job::{
-    Failure, Job, JobKind, JobPage, JobResult, JobState, OutputFormat, Parameters, Priority, Progress, StateName,
-    StylizeParameters,
+    Failure, Job, JobKind, JobPage, JobResult, JobState, OutputFormat, PaintOrder, PaintParameters, Parameters,
+    Priority, Progress, StateName, StylizeParameters, TrainOrder, TrainParameters,
 };
+pub use loss::{Checkpoint, CheckpointList, LossCurve, LossPoint};
 pub use mail::{Delivery, Mail, MailState};
 pub use style::{Style, StyleProblem, StyleState};

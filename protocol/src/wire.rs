@@ -3,6 +3,7 @@
 #![expect(
     missing_docs,
     clippy::pedantic,
+    clippy::large_enum_variant,
     clippy::allow_attributes_without_reason,
     reason = "generated code; the .proto file documents it"
 )]

@@ -363,7 +363,7 @@ impl JobFilter {
         jobs.filter(|(_, job)| {
             self.state.is_none_or(|state| job.state == state)
                 && self.kind.is_none_or(|kind| job.kind == kind)
-                && self.style.as_ref().is_none_or(|style| job.style == *style)
+                && self.style.as_ref().is_none_or(|style| job.style.as_ref() == Some(style))
         })
         .map(|(id, _)| id)
         .take(limit)

@@ -149,6 +149,7 @@ impl Intake {
             mail: order.email.map(|to| Delivery { to, state: MailState::Pending, attempts: 0 }),
             note: order.note,
             warnings: Vec::new(),
+            skipped_files: Vec::new(),
             queue_position: None,
         };
         let input = Input { bytes: photo.len(), sha256: photo.sha256(), width: header.width, height: header.height };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
-use protocol::{Job, JobResult, JobState};
+use protocol::{Job, JobResult, JobState, StyleName};
 
 /// Everything that a letter is made of.
 #[derive(Debug)]
@@ -76,10 +76,10 @@ pub fn name(job: &Job) -> String {
 /// When the job is unfinished, or the parts make no mail.
 pub fn compose(letter: Letter<'_>) -> Result<Message, LetterError> {
     let Letter { job, from, to, painting } = letter;
-    let style = job.style();
+    let style = in_its_style(job);
     let (subject, text, finished_at, attachment) = match &job.state {
         JobState::Succeeded { result, finished_at, .. } => {
-            let subject = format!("Your painting in the style {style} is ready");
+            let subject = format!("Your painting{style} is ready");
             let text = good_news(job, result, &painting);
             let attachment = match painting {
                 Painting::Attached(bytes) => Some(attachment(job, result, bytes)),
@@ -88,7 +88,7 @@ pub fn compose(letter: Letter<'_>) -> Result<Message, LetterError> {
             (subject, text, *finished_at, attachment)
         }
         JobState::Failed { error, finished_at, .. } => {
-            let subject = format!("Your photo could not be painted in the style {style}");
+            let subject = format!("Your photo could not be painted{style}");
             (subject, bad_news(job, &error.detail), *finished_at, None)
         }
         _ => return Err(LetterError::Unfinished),
@@ -123,12 +123,16 @@ fn attachment(job: &Job, result: &JobResult, bytes: Vec<u8>) -> SinglePart {
     };
     // Left to itself, the library sends a picture that happens to be ASCII as text.
     let body = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).expect("base64 carries any bytes");
-    Attachment::new(format!("{}-{}.{extension}", job.style(), job.id.short())).body(body, kind)
+    let name = job.style().map_or("painting", StyleName::as_str);
+    Attachment::new(format!("{name}-{}.{extension}", job.id.short())).body(body, kind)
 }
 
 fn good_news(job: &Job, result: &JobResult, painting: &Painting) -> String {
     let JobResult { width, height, bytes, .. } = result;
-    let size = format!("{width} by {height} pixels, {}", people_bytes(*bytes));
+    let size = match (width, height) {
+        (Some(width), Some(height)) => format!("{width} by {height} pixels, {}", people_bytes(*bytes)),
+        _ => people_bytes(*bytes),
+    };
     let short = job.id.short();
     let way = match painting {
         Painting::Attached(_) => format!("The painting is attached ({size})."),
@@ -141,7 +145,7 @@ fn good_news(job: &Job, result: &JobResult, painting: &Painting) -> String {
             "It is no longer kept, since its time is over. Send the photo again for a new one.".to_owned()
         }
     };
-    let mut text = format!("Hello,\n\nyour photo has been painted in the style {}.\n{way}\n", job.style());
+    let mut text = format!("Hello,\n\nyour photo has been painted{}.\n{way}\n", in_its_style(job));
     sign(&mut text, job);
     text
 }
@@ -149,13 +153,18 @@ fn good_news(job: &Job, result: &JobResult, painting: &Painting) -> String {
 fn bad_news(job: &Job, reason: &str) -> String {
     let reason = one_line(reason);
     let mut text = format!(
-        "Hello,\n\nyour photo could not be painted in the style {}. The reason:\n\n    {reason}\n\n\
+        "Hello,\n\nyour photo could not be painted{}. The reason:\n\n    {reason}\n\n\
          You can try once more with\n\n    atelier retry {}\n",
-        job.style(),
+        in_its_style(job),
         job.id.short()
     );
     sign(&mut text, job);
     text
+}
+
+/// Names the style, where the job has one.
+fn in_its_style(job: &Job) -> String {
+    job.style().map_or_else(String::new, |style| format!(" in the style {style}"))
 }
 
 fn sign(text: &mut String, job: &Job) {
@@ -206,8 +215,8 @@ mod tests {
             result: JobResult {
                 url: "/v1/jobs/x/result".to_owned(),
                 media_type: "image/png".to_owned(),
-                width: 1024,
-                height: 768,
+                width: Some(1024),
+                height: Some(768),
                 bytes: 1_234_567,
                 sha256: String::new(),
             },

@@ -13,8 +13,8 @@ pub struct Summary {
     pub state: StateName,
     /// Its kind.
     pub kind: JobKind,
-    /// Its style.
-    pub style: StyleName,
+    /// Its style, where it has one.
+    pub style: Option<StyleName>,
     /// Its priority.
     pub priority: Priority,
     /// How many crashes it was part of.
@@ -41,7 +41,7 @@ impl Summary {
         Self {
             state: record.job.state.name(),
             kind: record.job.kind(),
-            style: record.job.style().clone(),
+            style: record.job.style().cloned(),
             priority: record.job.priority,
             crashes: record.crashes,
             memory_bytes: record.memory_bytes,

@@ -34,6 +34,10 @@ impl From<EventBody> for Body {
                 job: job.to_string(),
                 progress: Some(wire::Progress { rate, eta_seconds, ..progress.into() }),
             }),
+            EventBody::Loss { job, point } => {
+                Self::Loss(wire::LossEvent { job: job.to_string(), point: Some(point.into()) })
+            }
+            EventBody::Preview { job, step } => Self::Preview(wire::PreviewEvent { job: job.to_string(), step }),
             EventBody::Style { name, style } => {
                 Self::Style(wire::StyleEvent { name: name.to_string(), style: style.map(Into::into) })
             }
@@ -58,6 +62,10 @@ impl TryFrom<Body> for EventBody {
                 let progress = Progress::try_from(message)?;
                 Self::Progress { job: parse("job", &job)?, progress, rate, eta_seconds }
             }
+            Body::Loss(wire::LossEvent { job, point }) => {
+                Self::Loss { job: parse("job", &job)?, point: present("point", point)?.into() }
+            }
+            Body::Preview(wire::PreviewEvent { job, step }) => Self::Preview { job: parse("job", &job)?, step },
             Body::Style(wire::StyleEvent { name, style }) => {
                 Self::Style { name: parse("name", &name)?, style: style.map(TryInto::try_into).transpose()? }
             }

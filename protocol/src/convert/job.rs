@@ -9,19 +9,19 @@ impl From<Job> for wire::Job {
     fn from(job: Job) -> Self {
         let kind = job.kind().number();
         let state = job.state.name().number();
-        let Parameters::Stylize(parameters) = job.parameters;
         let mut message = Self {
             id: job.id.to_string(),
             kind,
             state,
             priority: job.priority.number(),
-            parameters: Some(wire::job::Parameters::Stylize(parameters.into())),
+            parameters: Some(job.parameters.into()),
             created_at: Some(timestamp(job.created_at)),
             attempt: job.attempt,
             queue_position: job.queue_position,
             warnings: job.warnings,
             mail: job.mail.map(Into::into),
             note: job.note,
+            skipped_files: job.skipped_files,
             ..Self::default()
         };
         message.put_state(job.state);
@@ -91,18 +91,41 @@ impl TryFrom<wire::Job> for Job {
     type Error = WireError;
 
     fn try_from(mut message: wire::Job) -> Result<Self, WireError> {
-        let wire::job::Parameters::Stylize(parameters) = present("parameters", message.parameters.take())?;
+        let parameters = present("parameters", message.parameters.take())?;
         Ok(Self {
             state: message.take_state()?,
             id: parse("id", &message.id)?,
-            parameters: Parameters::Stylize(parameters.try_into()?),
+            parameters: parameters.try_into()?,
             priority: required("priority", message.priority)?,
             created_at: instant("created_at", present("created_at", message.created_at)?)?,
             attempt: message.attempt,
             mail: message.mail.map(TryInto::try_into).transpose()?,
             note: message.note,
             warnings: message.warnings,
+            skipped_files: message.skipped_files,
             queue_position: message.queue_position,
+        })
+    }
+}
+
+impl From<Parameters> for wire::job::Parameters {
+    fn from(parameters: Parameters) -> Self {
+        match parameters {
+            Parameters::Stylize(parameters) => Self::Stylize(parameters.into()),
+            Parameters::Train(parameters) => Self::Train(parameters.into()),
+            Parameters::Paint(parameters) => Self::Paint(parameters.into()),
+        }
+    }
+}
+
+impl TryFrom<wire::job::Parameters> for Parameters {
+    type Error = WireError;
+
+    fn try_from(message: wire::job::Parameters) -> Result<Self, WireError> {
+        Ok(match message {
+            wire::job::Parameters::Stylize(parameters) => Self::Stylize(parameters.try_into()?),
+            wire::job::Parameters::Train(parameters) => Self::Train(parameters.try_into()?),
+            wire::job::Parameters::Paint(parameters) => Self::Paint(parameters.try_into()?),
         })
     }
 }

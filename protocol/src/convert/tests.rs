@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use jiff::Timestamp;
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -9,6 +9,8 @@ use prost::Message;
 
 use super::WireError;
 use crate::job::ProgressUnit;
+use crate::job::paint::{Optimizer, PaintInit};
+use crate::job::train::{Norm, Recipe, TrainInit, Upsample};
 use crate::*;
 
 /// Sends a value through its encoded message and back.
@@ -46,7 +48,79 @@ fn word<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy
     select(all)
 }
 
+fn train() -> impl Strategy<Value = TrainParameters> {
+    let init = prop_oneof![Just(TrainInit::Auto), Just(TrainInit::None), style_name().prop_map(TrainInit::Style)];
+    let words = (word(Recipe::ALL), word(Norm::ALL), word(Upsample::ALL), init);
+    let flags = (any::<bool>(), any::<bool>());
+    (style_name(), text(), flags, words, any::<[u32; 8]>(), any::<u64>(), [(); 4].map(|()| finite())).prop_map(
+        |(name, dataset, (replace, early_stop), (recipe, norm, upsample, init), whole, seed, real)| {
+            // A style called "auto" or "none" can't be started from by name.
+            let init = init.to_string().parse().unwrap();
+            let [steps, batch, size, art_size, width, residuals, checkpoint_every, preview_every] = whole;
+            let [learning_rate, content_weight, style_weight, tv_weight] = real;
+            TrainParameters {
+                name,
+                dataset,
+                replace,
+                recipe,
+                steps,
+                batch,
+                size,
+                art_size,
+                seed,
+                learning_rate,
+                content_weight,
+                style_weight,
+                tv_weight,
+                norm,
+                upsample,
+                width,
+                residuals,
+                init,
+                early_stop,
+                checkpoint_every,
+                preview_every,
+            }
+        },
+    )
+}
+
+fn paint() -> impl Strategy<Value = PaintParameters> {
+    let words = (word(Optimizer::ALL), word(PaintInit::ALL), word(OutputFormat::ALL));
+    let whole = (any::<u32>(), any::<u64>(), of(any::<u32>()), any::<u32>());
+    (vec(finite(), 0..3), words, whole, [(); 3].map(|()| finite()), any::<bool>()).prop_map(
+        |(artwork_weights, (optimizer, init, format), (steps, seed, size, preview_every), real, preserve_color)| {
+            let [content_weight, style_weight, tv_weight] = real;
+            PaintParameters {
+                artwork_weights,
+                steps,
+                optimizer,
+                init,
+                seed,
+                content_weight,
+                style_weight,
+                tv_weight,
+                size,
+                preserve_color,
+                format,
+                preview_every,
+            }
+        },
+    )
+}
+
+fn loss_point() -> impl Strategy<Value = LossPoint> {
+    (any::<u64>(), [(); 5].map(|()| finite()), btree_map(text(), finite(), 0..3)).prop_map(|(step, real, layers)| {
+        let [seconds, total, content, style, tv] = real;
+        LossPoint { step, seconds, total, content, style, tv, layers }
+    })
+}
+
 fn parameters() -> impl Strategy<Value = Parameters> {
+    prop_oneof![stylize(), train().prop_map(Parameters::Train), paint().prop_map(Parameters::Paint)]
+}
+
+fn stylize() -> impl Strategy<Value = Parameters> {
     (style_name(), 0.0_f32..=1.0, of(any::<u32>()), any::<bool>(), word(OutputFormat::ALL)).prop_map(
         |(style, strength, size, preserve_color, format)| {
             Parameters::Stylize(StylizeParameters { style, strength, size, preserve_color, format })
@@ -64,7 +138,7 @@ fn progress() -> impl Strategy<Value = Progress> {
 }
 
 fn result() -> impl Strategy<Value = JobResult> {
-    (text(), text(), any::<u32>(), any::<u32>(), any::<u64>(), text()).prop_map(
+    (text(), text(), of(any::<u32>()), of(any::<u32>()), any::<u64>(), text()).prop_map(
         |(url, media_type, width, height, bytes, sha256)| JobResult { url, media_type, width, height, bytes, sha256 },
     )
 }
@@ -100,8 +174,15 @@ fn delivery() -> impl Strategy<Value = Delivery> {
 
 fn job() -> impl Strategy<Value = Job> {
     let fixed = (id(), parameters(), word(Priority::ALL), state(), at(), any::<u32>());
-    (fixed, of(delivery()), of(text()), vec(text(), 0..3), of(any::<u64>())).prop_map(
-        |((id, parameters, priority, state, created_at, attempt), mail, note, warnings, queue_position)| Job {
+    let texts = (vec(text(), 0..3), vec(text(), 0..3));
+    (fixed, of(delivery()), of(text()), texts, of(any::<u64>())).prop_map(
+        |(
+            (id, parameters, priority, state, created_at, attempt),
+            mail,
+            note,
+            (warnings, skipped_files),
+            queue_position,
+        )| Job {
             id,
             parameters,
             priority,
@@ -111,6 +192,7 @@ fn job() -> impl Strategy<Value = Job> {
             mail,
             note,
             warnings,
+            skipped_files,
             queue_position,
         },
     )
@@ -178,6 +260,8 @@ fn event() -> impl Strategy<Value = Event> {
         (id(), progress(), of(finite())).prop_map(|(job, progress, eta_seconds)| {
             EventBody::Progress { job, progress, rate: progress.rate, eta_seconds }
         }),
+        (id(), loss_point()).prop_map(|(job, point)| EventBody::Loss { job, point }),
+        (id(), any::<u64>()).prop_map(|(job, step)| EventBody::Preview { job, step }),
         (style_name(), of(style())).prop_map(|(name, style)| EventBody::Style { name, style }),
         device().prop_map(EventBody::Device),
         mail().prop_map(EventBody::Mail),
@@ -194,6 +278,12 @@ proptest! {
     }
 
     #[test]
+    fn a_job_survives_its_json_to_the_bit(job in job()) {
+        let json = serde_json::to_string(&job).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+    }
+
+    #[test]
     fn an_event_survives_the_wire(event in event()) {
         prop_assert_eq!(round_trip::<_, wire::Event>(event.clone()), event);
     }
@@ -201,8 +291,14 @@ proptest! {
     #[test]
     fn lists_survive_the_wire(
         jobs in vec(job(), 0..4), next in of(text()), styles in vec(style(), 0..4),
-        devices in vec(device(), 0..4), mail in vec(mail(), 0..4),
+        devices in vec(device(), 0..4), mail in vec(mail(), 0..4), points in vec(loss_point(), 0..4),
+        (id, at, numbers) in (id(), at(), any::<[u64; 2]>()),
     ) {
+        let curve = LossCurve::new(id, points);
+        prop_assert_eq!(round_trip::<_, wire::LossCurve>(curve.clone()), curve);
+        let checkpoints = vec![Checkpoint { step: numbers[0], at, bytes: numbers[1] }];
+        let checkpoints = CheckpointList { job: id, checkpoints };
+        prop_assert_eq!(round_trip::<_, wire::CheckpointList>(checkpoints.clone()), checkpoints);
         let page = JobPage { jobs, next };
         prop_assert_eq!(round_trip::<_, wire::ListJobsResponse>(page.clone()), page);
         prop_assert_eq!(round_trip::<_, wire::ListStylesResponse>(styles.clone()), styles);

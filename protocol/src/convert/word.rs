@@ -2,6 +2,8 @@
 
 use super::WireError;
 use crate::device::DeviceKind;
+use crate::job::paint::{Optimizer, PaintInit};
+use crate::job::train::{Norm, Recipe, Upsample};
 use crate::job::{JobKind, OutputFormat, Priority, ProgressUnit, StateName};
 use crate::mail::MailState;
 use crate::style::StyleState;
@@ -38,6 +40,11 @@ enums! {
     StateName as JobState { Queued, Running, Paused, Succeeded, Failed, Cancelled }
     Priority as Priority { Interactive, Batch }
     OutputFormat as OutputFormat { Png, Jpeg, Webp }
+    Recipe as Recipe { House, Johnson }
+    Norm as Norm { Instance, Batch }
+    Upsample as Upsample { Nearest, Bilinear, Transposed }
+    Optimizer as Optimizer { Lbfgs, Adam }
+    PaintInit as PaintInit { Content, Noise }
     ProgressUnit as ProgressUnit { Percent, Step }
     StyleState as StyleState { Ready, Broken }
     DeviceKind as DeviceKind { Cpu, Cuda, Metal }

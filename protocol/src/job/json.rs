@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, Job, JobKind, JobResult, JobState, Parameters, Priority, Progress, StateName, StylizeParameters};
+use super::{Failure, Job, JobKind, JobResult, JobState, Parameters, Priority, Progress, StateName};
 use crate::id::{JobId, StyleName};
 use crate::mail::Delivery;
 
@@ -18,12 +18,12 @@ pub struct JobJson {
     pub kind: JobKind,
     /// How far it has come.
     pub state: StateName,
-    /// The style it uses.
+    /// The style it uses, or the one it makes.
     pub style: Option<StyleName>,
     /// Which jobs go first.
     pub priority: Priority,
-    /// What was asked for, defaults filled in.
-    pub parameters: StylizeParameters,
+    /// What was asked for, defaults filled in; which these are, `kind` says.
+    pub parameters: Parameters,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -45,7 +45,7 @@ pub struct JobJson {
     pub rate: Option<f64>,
     /// Seconds left, estimated.
     pub eta_seconds: Option<f64>,
-    /// Files of its data set that were passed over.
+    /// Files of its data set that were passed over, each with the reason.
     #[serde(default)]
     pub skipped_files: Vec<String>,
     /// Why it failed.
@@ -64,14 +64,14 @@ impl From<Job> for JobJson {
     fn from(job: Job) -> Self {
         let kind = job.kind();
         let state = job.state.name();
-        let Parameters::Stylize(parameters) = job.parameters;
+        let style = job.style().cloned();
         let mut json = Self {
             id: job.id,
             kind,
             state,
-            style: Some(parameters.style.clone()),
+            style,
             priority: job.priority,
-            parameters,
+            parameters: job.parameters,
             created_at: job.created_at,
             started_at: None,
             finished_at: None,
@@ -81,7 +81,7 @@ impl From<Job> for JobJson {
             progress: None,
             rate: None,
             eta_seconds: None,
-            skipped_files: Vec::new(),
+            skipped_files: job.skipped_files,
             error: None,
             warnings: job.warnings,
             result: None,
@@ -126,19 +126,35 @@ impl Progress {
     }
 }
 
-/// A job's JSON whose state lacks a key that it must have.
+/// A job's JSON that is at odds with itself.
 #[derive(Debug, thiserror::Error)]
-#[error("a {state} job without \"{key}\"")]
-pub struct MissingKey {
-    state: StateName,
-    key: &'static str,
+pub enum BrokenJob {
+    /// Its state needs a key that it lacks.
+    #[error("a {state} job without \"{key}\"")]
+    MissingKey {
+        /// The state.
+        state: StateName,
+        /// The key.
+        key: &'static str,
+    },
+    /// It has another kind's parameters.
+    #[error("a {kind} job with the parameters of a {of} job")]
+    OtherParameters {
+        /// The job's kind.
+        kind: JobKind,
+        /// The parameters' kind.
+        of: JobKind,
+    },
 }
 
 impl TryFrom<JobJson> for Job {
-    type Error = MissingKey;
+    type Error = BrokenJob;
 
-    fn try_from(json: JobJson) -> Result<Self, MissingKey> {
-        let missing = |key| MissingKey { state: json.state, key };
+    fn try_from(json: JobJson) -> Result<Self, BrokenJob> {
+        if json.kind != json.parameters.kind() {
+            return Err(BrokenJob::OtherParameters { kind: json.kind, of: json.parameters.kind() });
+        }
+        let missing = |key| BrokenJob::MissingKey { state: json.state, key };
         let started_at = json.started_at;
         let state = match json.state {
             StateName::Queued => JobState::Queued,
@@ -165,7 +181,7 @@ impl TryFrom<JobJson> for Job {
         };
         Ok(Self {
             id: json.id,
-            parameters: Parameters::Stylize(json.parameters),
+            parameters: json.parameters,
             priority: json.priority,
             state,
             created_at: json.created_at,
@@ -173,7 +189,56 @@ impl TryFrom<JobJson> for Job {
             mail: json.mail,
             note: json.note,
             warnings: json.warnings,
+            skipped_files: json.skipped_files,
             queue_position: json.queue_position,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::job::{PaintOrder, TrainOrder};
+    use crate::{OutputFormat, Parameters};
+
+    fn job(parameters: Parameters) -> Value {
+        let job = Job {
+            id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
+            parameters,
+            priority: Priority::Batch,
+            state: JobState::Queued,
+            created_at: "2026-11-24T12:00:00Z".parse().unwrap(),
+            attempt: 0,
+            mail: None,
+            note: None,
+            warnings: Vec::new(),
+            skipped_files: vec!["a.jpg: cut short".to_owned()],
+            queue_position: None,
+        };
+        let json = serde_json::to_value(&job).unwrap();
+        assert_eq!(serde_json::from_value::<Job>(json.clone()).unwrap(), job);
+        json
+    }
+
+    #[test]
+    fn each_kind_has_its_own_parameters() {
+        let train = job(Parameters::Train(TrainOrder::new("my-wave".parse().unwrap()).fill().unwrap()));
+        assert_eq!((&train["kind"], &train["style"]), (&json!("train"), &json!("my-wave")));
+        assert_eq!((&train["parameters"]["steps"], &train["parameters"]["init"]), (&json!(400), &json!("auto")));
+        assert_eq!(train["skipped_files"], json!(["a.jpg: cut short"]));
+        let paint = job(Parameters::Paint(PaintOrder::default().fill(1, OutputFormat::Png).unwrap()));
+        assert_eq!((&paint["kind"], &paint["style"]), (&json!("paint"), &Value::Null));
+        assert_eq!(paint["parameters"]["artwork_weights"], json!([1.0]));
+    }
+
+    #[test]
+    fn another_kinds_parameters_are_refused() {
+        let mut train = job(Parameters::Train(TrainOrder::new("my-wave".parse().unwrap()).fill().unwrap()));
+        train["kind"] = json!("paint");
+        let error = serde_json::from_value::<Job>(train).unwrap_err();
+        assert_eq!(error.to_string(), "a paint job with the parameters of a train job");
     }
 }

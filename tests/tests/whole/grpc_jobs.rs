@@ -55,7 +55,7 @@ async fn a_streamed_photo_becomes_a_streamed_painting() {
     let accepted = answer.job.unwrap();
     assert_eq!(accepted.note.as_deref(), Some("for the wall"));
     assert_eq!(accepted.priority, wire::Priority::Batch as i32);
-    let wire::job::Parameters::Stylize(parameters) = accepted.parameters.clone().unwrap();
+    let Some(wire::job::Parameters::Stylize(parameters)) = accepted.parameters.clone() else { panic!("{accepted:?}") };
     assert_eq!((parameters.strength, parameters.preserve_color), (0.25, true));
 
     let watched = wire::WatchEventsRequest { job: Some(accepted.id.clone()), after: None };
@@ -66,7 +66,7 @@ async fn a_streamed_photo_becomes_a_streamed_painting() {
 
     let job = client.get_job(named(&accepted)).await.unwrap().into_inner();
     let result = job.result.clone().unwrap();
-    assert_eq!((result.width, result.height, result.media_type.as_str()), (400, 300, "image/webp"));
+    assert_eq!((result.width, result.height, result.media_type.as_str()), (Some(400), Some(300), "image/webp"));
     let mut chunks = client.get_result(named(&accepted)).await.unwrap().into_inner();
     let head = chunks.message().await.unwrap().unwrap();
     assert_eq!(head.media_type.as_deref(), Some("image/webp"));

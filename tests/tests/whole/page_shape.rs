@@ -1,6 +1,7 @@
 //! The page in a browser: on a small screen, and without a mouse.
 
 use fantoccini::key::Key;
+use protocol::StyleName;
 use serde_json::json;
 use tests::{Act, Browser, DESK, Door, House, PHONE, picture, puppet};
 
@@ -83,7 +84,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() {
     puppet.act(Act::Finish);
     browser.until("!painting.hidden").await;
     let job = house.intake().jobs(daemon::intake::JobFilter::default()).await.unwrap().jobs.remove(0);
-    assert_eq!(job.style().as_str(), "the-scream");
+    assert_eq!(job.style().map(StyleName::as_str), Some("the-scream"));
 
     browser.run("document.querySelector('.job-open').focus()", Vec::new()).await;
     browser.press(Key::Enter).await;

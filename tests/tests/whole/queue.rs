@@ -15,7 +15,7 @@ async fn a_photo_goes_in_and_a_painting_of_its_size_comes_out() {
     assert_eq!(house.job(job.id).await.state.name(), StateName::Running);
     puppet.act(Act::Finish);
     let JobState::Succeeded { result, device, .. } = house.finished(job.id).await.state else { panic!("no result") };
-    assert_eq!((result.width, result.height, device.as_str()), (4, 3, "a"));
+    assert_eq!((result.width, result.height, device.as_str()), (Some(4), Some(3), "a"));
     let file = house.intake().result(JobRef::Id(job.id)).await.unwrap();
     assert_eq!(std::fs::read(&file.path).unwrap().len() as u64, result.bytes);
 }

@@ -100,7 +100,8 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
     let id = order.job.id;
     let job = connection.job(id).await?;
     let download = connection.result(id).await?;
-    let name = format!("{}-{}.{}", job.style(), job.id.short(), extension(download.media_type()));
+    let style = job.style().map_or("painting", StyleName::as_str);
+    let name = format!("{style}-{}.{}", job.id.short(), extension(download.media_type()));
     let path: PathBuf = match target {
         Target::Stdout => return pour(download, printer).await,
         Target::File(path) => path,
@@ -111,7 +112,9 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
     let shown = path.display().to_string();
     printer.value(&Written { job: &job, output: &shown }, |_| {
         let size = match &job.state {
-            JobState::Succeeded { result, .. } => format!("  {}×{}", result.width, result.height),
+            JobState::Succeeded { result, .. } => {
+                view::dimensions(result).map_or_else(String::new, |px| format!("  {px}"))
+            }
             _ => String::new(),
         };
         format!("{shown}{size}\n")

@@ -15,7 +15,7 @@ mod tests;
 pub(crate) use details::{job, style};
 pub(crate) use events::{Printed, event};
 pub(crate) use lists::{devices, jobs, mail, styles};
-pub(crate) use text::{Paint, plain, seconds};
+pub(crate) use text::{Paint, dimensions, plain, seconds};
 
 /// How things look here and now.
 #[derive(Clone, Debug)]

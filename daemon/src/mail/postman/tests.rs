@@ -48,8 +48,8 @@ fn finished_job(house: &House) -> JobId {
         result: JobResult {
             url: String::new(),
             media_type: "image/png".to_owned(),
-            width: 4,
-            height: 3,
+            width: Some(4),
+            height: Some(3),
             bytes: RESULT.len() as u64,
             sha256: String::new(),
         },

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use protocol::{Job, JobState, Parameters, Style};
+use protocol::{Job, JobState, OutputFormat, Parameters, Style};
 
 use super::Look;
 use super::table::{Cell, cell, fields, toned};
-use super::text::{Tone, bytes, seconds};
+use super::text::{Tone, seconds, size};
 
 /// Shows a job.
 pub(crate) fn job(job: &Job, look: &Look) -> String {
@@ -15,8 +15,8 @@ pub(crate) fn job(job: &Job, look: &Look) -> String {
         ("id", cell(format!("{}  (short: {})", job.id, job.id.short()))),
         ("kind", cell(job.kind().as_str())),
         ("state", toned(state, state.as_str())),
-        ("style", cell(job.style().as_str())),
     ];
+    rows.extend(job.style().map(|style| ("style", cell(style.as_str()))));
     rows.extend(outcome(&job.state));
     if let Some(before) = job.queue_position {
         rows.push(("queue", cell(format!("{before} before it"))));
@@ -48,10 +48,7 @@ fn outcome(state: &JobState) -> Vec<(&'static str, Cell)> {
             vec![("progress", cell(text)), ("device", cell(device))]
         }
         JobState::Succeeded { device, result, started_at, finished_at } => vec![
-            (
-                "result",
-                cell(format!("{}, {}×{}, {}", result.media_type, result.width, result.height, bytes(result.bytes))),
-            ),
+            ("result", cell(format!("{}, {}", result.media_type, size(result)))),
             ("sha256", cell(&result.sha256)),
             ("device", cell(format!("{device}, {}", seconds(finished_at.duration_since(*started_at).as_secs_f64())))),
         ],
@@ -76,10 +73,55 @@ fn times(state: &JobState, look: &Look) -> Vec<(&'static str, Cell)> {
 }
 
 fn parameters(parameters: &Parameters) -> String {
-    let Parameters::Stylize(stylize) = parameters;
-    let size = stylize.size.map_or_else(|| "the photo's size".to_owned(), |px| format!("longest side {px} px"));
-    let colours = if stylize.preserve_color { "the photo's colours" } else { "the style's colours" };
-    format!("strength {}, {size}, {colours}, {}", stylize.strength, stylize.format)
+    match parameters {
+        Parameters::Stylize(stylize) => {
+            let look = result_look(stylize.size, stylize.preserve_color, stylize.format);
+            format!("strength {}, {look}", stylize.strength)
+        }
+        Parameters::Train(train) => {
+            let losses =
+                format!("content {}, style {}, tv {}", train.content_weight, train.style_weight, train.tv_weight);
+            format!(
+                "{} recipe, {} steps of {} from {}, {} px, artwork {} px, rate {}, {losses}, {} norm, {} upsampling, \
+                 width {}, {} residuals, start {}, seed {}",
+                train.recipe,
+                train.steps,
+                train.batch,
+                train.dataset,
+                train.size,
+                train.art_size,
+                train.learning_rate,
+                train.norm,
+                train.upsample,
+                train.width,
+                train.residuals,
+                train.init,
+                train.seed
+            )
+        }
+        Parameters::Paint(paint) => {
+            let weights: Vec<_> = paint.artwork_weights.iter().map(f64::to_string).collect();
+            format!(
+                "{} steps of {} from {}, artworks {}, content {}, style {}, tv {}, seed {}, {}",
+                paint.steps,
+                paint.optimizer,
+                paint.init,
+                weights.join(" : "),
+                paint.content_weight,
+                paint.style_weight,
+                paint.tv_weight,
+                paint.seed,
+                result_look(paint.size, paint.preserve_color, paint.format)
+            )
+        }
+    }
+}
+
+/// Says what a picture is to look like beyond its style.
+fn result_look(size: Option<u32>, preserve_color: bool, format: OutputFormat) -> String {
+    let size = size.map_or_else(|| "the photo's size".to_owned(), |px| format!("longest side {px} px"));
+    let colours = if preserve_color { "the photo's colours" } else { "the style's colours" };
+    format!("{size}, {colours}, {format}")
 }
 
 /// Shows a style.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use protocol::{Event, EventBody, Job, JobId, JobState};
 
 use super::Look;
-use super::text::{Tone, bytes, plain};
+use super::text::{Tone, plain, size};
 
 /// How far each running job was when it was last printed, so that a line is worth reading.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ pub(crate) fn event(event: &Event, printed: &mut Printed, look: &Look) -> String
             printed.0.remove(job);
             line(&mut lines, &at, &format!("{}  {}", job.short(), look.paint.tone(Tone::Quiet, "forgotten")));
         }
-        EventBody::End { .. } => {}
+        EventBody::Loss { .. } | EventBody::Preview { .. } | EventBody::End { .. } => {}
     }
     lines
 }
@@ -78,10 +78,11 @@ fn state(job: &Job, look: &Look) -> String {
         JobState::Queued => job.queue_position.map_or(String::new(), |before| format!(", {before} before it")),
         JobState::Running { device, .. } => format!(" on {}", plain(device)),
         JobState::Succeeded { result, .. } => {
-            format!(", {}×{}, {}", result.width, result.height, bytes(result.bytes))
+            format!(", {}", size(result))
         }
         JobState::Failed { error, .. } => format!(": {} ({})", plain(&error.detail), error.code),
         JobState::Paused | JobState::Cancelled { .. } => String::new(),
     };
-    format!("{}  {word}  {} {}{more}", job.id.short(), job.kind(), job.style())
+    let style = job.style().map_or_else(String::new, |style| format!(" {style}"));
+    format!("{}  {word}  {}{style}{more}", job.id.short(), job.kind())
 }

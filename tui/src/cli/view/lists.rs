@@ -1,6 +1,6 @@
 //! Tables of jobs, styles, devices and mails.
 
-use protocol::{Device, Job, JobState, Mail, Style};
+use protocol::{Device, Job, JobState, Mail, Style, StyleName};
 
 use super::Look;
 use super::table::{cell, maybe, table, toned};
@@ -14,7 +14,7 @@ pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
             cell(job.id.short().to_string()),
             cell(job.kind().as_str()),
             toned(state, state.as_str()),
-            cell(job.style().as_str()),
+            maybe(job.style().map(StyleName::as_str)),
             cell(how_far(job)),
             cell(look.age(job.created_at)),
             cell(job.note.as_deref().unwrap_or_default()),

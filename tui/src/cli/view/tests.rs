@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use protocol::job::ProgressUnit;
 use protocol::{
     Delivery, Device, DeviceKind, ErrorCode, Event, EventBody, Failure, Job, JobResult, JobState, Mail, MailState,
-    OutputFormat, Parameters, Priority, Progress, Snapshot, Style, StyleProblem, StyleState, StylizeParameters,
+    OutputFormat, PaintOrder, Parameters, Priority, Progress, Snapshot, Style, StyleProblem, StyleState,
+    StylizeParameters, TrainOrder,
 };
 
 use super::{Look, Paint, Printed};
@@ -37,6 +38,7 @@ fn job(tail: u8, state: JobState) -> Job {
         mail: None,
         note: None,
         warnings: Vec::new(),
+        skipped_files: Vec::new(),
         queue_position: None,
     }
 }
@@ -54,8 +56,8 @@ fn succeeded() -> Job {
     let result = JobResult {
         url: "/v1/jobs/x/result".to_owned(),
         media_type: "image/jpeg".to_owned(),
-        width: 640,
-        height: 480,
+        width: Some(640),
+        height: Some(480),
         bytes: 123_456,
         sha256: "ab".repeat(32),
     };
@@ -126,6 +128,26 @@ fn the_last_column_is_cut_at_the_terminals_edge() {
     let shown = super::jobs(&jobs, &narrow);
     assert_snapshot!("narrow", shown);
     assert!(shown.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80));
+}
+
+fn training() -> Job {
+    let progress = Progress { done: 120, total: 400, unit: ProgressUnit::Step, rate: Some(2.5) };
+    let state = JobState::Running { started_at: at("11:59:12"), device: "cpu".to_owned(), progress };
+    let parameters = Parameters::Train(TrainOrder::new("my-wave".parse().unwrap()).fill().unwrap());
+    Job { parameters, priority: Priority::Batch, ..job(7, state) }
+}
+
+fn painting() -> Job {
+    let order = PaintOrder { artwork_weights: vec![2.0], ..PaintOrder::default() };
+    let parameters = Parameters::Paint(order.fill(2, OutputFormat::Jpeg).unwrap());
+    Job { parameters, ..job(8, JobState::Paused) }
+}
+
+#[test]
+fn training_and_painting_are_shown_like_other_jobs() {
+    assert_snapshot!("job_training", super::job(&training(), &look()));
+    assert_snapshot!("job_painting", super::job(&painting(), &look()));
+    assert_snapshot!("jobs_of_all_kinds", super::jobs(&[queued(), training(), painting()], &look()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crossterm::style::{Color, Stylize as _};
-use protocol::{MailState, StateName, StyleState};
+use protocol::{JobResult, MailState, StateName, StyleState};
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,17 @@ impl From<MailState> for Tone {
             MailState::Failed => Self::Bad,
         }
     }
+}
+
+/// Writes a picture's width and height; a style package has none.
+pub(crate) fn dimensions(result: &JobResult) -> Option<String> {
+    Some(format!("{}×{}", result.width?, result.height?))
+}
+
+/// Writes how large a result is: width and height where it has them, and bytes.
+pub(crate) fn size(result: &JobResult) -> String {
+    let bytes = bytes(result.bytes);
+    dimensions(result).map_or_else(|| bytes.clone(), |px| format!("{px}, {bytes}"))
 }
 
 /// Shows a text from elsewhere without letting it steer the terminal: control characters, and those that turn the
