@@ -3,6 +3,7 @@
 pub mod arch;
 pub mod backprop;
 pub mod builtin;
+mod checkpoint;
 pub mod compute;
 pub mod executor;
 #[cfg(test)]
@@ -13,7 +14,9 @@ pub mod losses;
 pub mod network;
 pub mod optim;
 pub mod package;
+pub mod painter;
 pub mod picture;
+pub mod quality;
 pub mod stylize;
 mod text;
 pub mod training;

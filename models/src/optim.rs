@@ -4,4 +4,5 @@ mod adam;
 mod lbfgs;
 
 pub use adam::{Adam, AdamState};
-pub use lbfgs::Lbfgs;
+pub(crate) use lbfgs::MEMORY as LBFGS_MEMORY;
+pub use lbfgs::{Lbfgs, LbfgsState, Pair};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Pairs of steps and gradient changes that are remembered.
-const MEMORY: usize = 20;
+pub(crate) const MEMORY: usize = 20;
 /// The share of the expected decrease that a step has to reach.
 const ARMIJO: f64 = 1e-4;
 /// Trials of one step's length.
@@ -12,19 +12,33 @@ const TRIALS: usize = 8;
 /// A limited memory of curvature, and the point with the lowest loss so far.
 #[derive(Clone, Debug)]
 pub struct Lbfgs {
-    pairs: VecDeque<Pair>,
-    point: Vec<f32>,
-    gradient: Vec<f32>,
-    loss: f64,
-    evaluations: usize,
+    state: LbfgsState,
 }
 
-#[derive(Clone, Debug)]
-struct Pair {
-    step: Vec<f32>,
-    change: Vec<f32>,
-    /// 1 / (step · change).
-    rho: f64,
+/// All that L-BFGS remembers between two steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LbfgsState {
+    /// The latest steps, oldest first.
+    pub pairs: VecDeque<Pair>,
+    /// The best point so far.
+    pub point: Vec<f32>,
+    /// The gradient there.
+    pub gradient: Vec<f32>,
+    /// The loss there.
+    pub loss: f64,
+    /// How often the loss was evaluated.
+    pub evaluations: usize,
+}
+
+/// One step, and what it told of the curvature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// How far it went.
+    pub step: Vec<f32>,
+    /// How the gradient changed.
+    pub change: Vec<f32>,
+    /// `1 / (step · change)`.
+    pub rho: f64,
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -41,95 +55,108 @@ impl Lbfgs {
     pub fn new(point: Vec<f32>, mut evaluate: impl FnMut(&[f32], &mut [f32]) -> f64) -> Self {
         let mut gradient = vec![0.0; point.len()];
         let loss = evaluate(&point, &mut gradient);
-        Self { pairs: VecDeque::new(), point, gradient, loss, evaluations: 1 }
+        Self { state: LbfgsState { pairs: VecDeque::new(), point, gradient, loss, evaluations: 1 } }
+    }
+
+    /// Goes on from a saved state.
+    #[must_use]
+    pub fn resume(state: LbfgsState) -> Self {
+        Self { state }
+    }
+
+    /// Returns what has to be saved.
+    #[must_use]
+    pub fn state(&self) -> &LbfgsState {
+        &self.state
     }
 
     /// Returns the best point so far.
     #[must_use]
     pub fn point(&self) -> &[f32] {
-        &self.point
+        &self.state.point
     }
 
     /// Returns its loss.
     #[must_use]
     pub fn loss(&self) -> f64 {
-        self.loss
+        self.state.loss
     }
 
     /// Returns how often the loss was evaluated.
     #[must_use]
     pub fn evaluations(&self) -> usize {
-        self.evaluations
+        self.state.evaluations
     }
 
     /// Takes one step; returns whether it found a lower loss. After `false` there is nothing left to find.
     pub fn step(&mut self, mut evaluate: impl FnMut(&[f32], &mut [f32]) -> f64) -> bool {
         let mut direction = self.direction();
-        let mut slope = dot(&direction, &self.gradient);
+        let mut slope = dot(&direction, &self.state.gradient);
         if slope >= 0.0 {
             // Curvature that leads uphill is forgotten.
-            self.pairs.clear();
+            self.state.pairs.clear();
             direction = self.direction();
-            slope = dot(&direction, &self.gradient);
+            slope = dot(&direction, &self.state.gradient);
         }
         if slope >= 0.0 {
             return false;
         }
-        let mut length = if self.pairs.is_empty() { self.first_length() } else { 1.0 };
-        let mut gradient = vec![0.0; self.point.len()];
+        let mut length = if self.state.pairs.is_empty() { self.first_length() } else { 1.0 };
+        let mut gradient = vec![0.0; self.state.point.len()];
         for _ in 0..TRIALS {
             let move_by = |(p, d): (&f32, &f32)| (f64::from(*p) + length * f64::from(*d)) as f32;
-            let point: Vec<f32> = self.point.iter().zip(&direction).map(move_by).collect();
+            let point: Vec<f32> = self.state.point.iter().zip(&direction).map(move_by).collect();
             let loss = evaluate(&point, &mut gradient);
-            self.evaluations += 1;
-            if loss <= self.loss + ARMIJO * length * slope {
+            self.state.evaluations += 1;
+            if loss <= self.state.loss + ARMIJO * length * slope {
                 self.remember(&point, &gradient);
-                (self.point, self.gradient, self.loss) = (point, gradient, loss);
+                (self.state.point, self.state.gradient, self.state.loss) = (point, gradient, loss);
                 return true;
             }
             // The minimum of the parabola through both losses and the slope, within bounds.
-            let parabola = -slope * length * length / (2.0 * (loss - self.loss - slope * length));
+            let parabola = -slope * length * length / (2.0 * (loss - self.state.loss - slope * length));
             length = if parabola.is_finite() { parabola.clamp(0.1 * length, 0.5 * length) } else { 0.1 * length };
         }
-        let had_memory = !self.pairs.is_empty();
-        self.pairs.clear();
+        let had_memory = !self.state.pairs.is_empty();
+        self.state.pairs.clear();
         had_memory
     }
 
     /// Returns a first length that moves values of the order of 1 by a few hundredths on the average.
     fn first_length(&self) -> f64 {
-        let mean = self.gradient.iter().map(|g| f64::from(g.abs())).sum::<f64>() / self.gradient.len().max(1) as f64;
+        let mean = self.state.gradient.iter().map(|g| f64::from(g.abs())).sum::<f64>()
+            / self.state.gradient.len().max(1) as f64;
         0.02 / mean.max(f64::MIN_POSITIVE)
     }
 
     fn remember(&mut self, point: &[f32], gradient: &[f32]) {
-        let (step, change) = (difference(point, &self.point), difference(gradient, &self.gradient));
+        let (step, change) = (difference(point, &self.state.point), difference(gradient, &self.state.gradient));
         let curvature = dot(&step, &change);
         if curvature <= 1e-10 * dot(&change, &change).sqrt() * dot(&step, &step).sqrt() {
             return;
         }
-        if self.pairs.len() == MEMORY {
-            self.pairs.pop_front();
+        if self.state.pairs.len() == MEMORY {
+            self.state.pairs.pop_front();
         }
-        self.pairs.push_back(Pair { step, change, rho: 1.0 / curvature });
+        self.state.pairs.push_back(Pair { step, change, rho: 1.0 / curvature });
     }
 
     /// Returns minus the gradient times the approximate inverse of the Hessian: the two-loop recursion.
     fn direction(&self) -> Vec<f32> {
-        let mut q: Vec<f32> = self.gradient.iter().map(|g| -g).collect();
-        let mut alphas = Vec::with_capacity(self.pairs.len());
-        for pair in self.pairs.iter().rev() {
+        let mut q: Vec<f32> = self.state.gradient.iter().map(|g| -g).collect();
+        let mut alphas = Vec::with_capacity(self.state.pairs.len());
+        for pair in self.state.pairs.iter().rev() {
             let alpha = pair.rho * dot(&pair.step, &q);
             add(&mut q, -alpha, &pair.change);
             alphas.push(alpha);
         }
-        if let Some(last) = self.pairs.back() {
+        if let Some(last) = self.state.pairs.back() {
             let scale = (1.0 / (last.rho * dot(&last.change, &last.change))) as f32;
             for v in &mut q {
                 *v *= scale;
             }
         }
-        for (pair, alpha) in self.pairs.iter().zip(alphas.iter().rev()) {
+        for (pair, alpha) in self.state.pairs.iter().zip(alphas.iter().rev()) {
             let beta = pair.rho * dot(&pair.change, &q);
             add(&mut q, alpha - beta, &pair.step);
         }

@@ -115,8 +115,9 @@ fn a_step_that_goes_wrong_is_taken_again_from_the_anchor() {
 #[test]
 fn the_nearest_style_is_the_one_that_paints_most_like_the_artwork() {
     let compute = compute();
-    let all: Vec<_> =
-        crate::builtin::builtin_styles().map(|s| (s.name, s.package(&Default::default()).unwrap())).collect();
+    let all: Vec<_> = crate::builtin::builtin_styles()
+        .map(|s| (s.name, s.package(&crate::package::PackageLimits::default()).unwrap()))
+        .collect();
     let packages: Vec<_> = all.iter().map(|(_, package)| package).collect();
     let wave = all.iter().position(|(name, _)| *name == "great-wave").unwrap();
     let artwork = picture::decode(packages[wave].preview.as_ref().unwrap(), Limits { pixels: 1 << 24 }).unwrap().1;
