@@ -26,6 +26,7 @@ pub mod live;
 pub mod mail;
 mod retention;
 
+pub mod curve;
 pub mod record;
 mod sequence;
 pub mod spool;
