@@ -38,7 +38,7 @@ impl House {
     pub(crate) fn accept(&self, record: &Record) {
         let mut draft = self.spool.draft(1 << 20).unwrap();
         draft.write(b"a photo").unwrap();
-        self.spool.create(record, draft).unwrap();
+        self.spool.create(record, draft, Vec::new()).unwrap();
         let row = record.clone();
         self.store.write(move |ledger| ledger.put(&row)).durable_blocking().unwrap();
     }

@@ -1,5 +1,7 @@
 //! What is kept of a job: the job itself and what only the daemon needs to know.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use protocol::{Delivery, ErrorCode, Failure, Job, JobState, Mail, MailState};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,15 @@ pub struct Record {
     /// How many times the daemon ended without a goodbye while this job ran.
     #[serde(default)]
     pub crashes: u32,
+    /// Whether it is to end at once with what there is: a training or painting that was cancelled and kept.
+    #[serde(default)]
+    pub ends_early: bool,
+    /// Whether it is paused because the disk is full, and goes on by itself.
+    #[serde(default)]
+    pub waits_for_room: bool,
+    /// Bytes that its files take beside pictures and result: checkpoint, curve, preview.
+    #[serde(default)]
+    pub side_bytes: u64,
 }
 
 /// How a job was submitted.
@@ -117,6 +128,34 @@ impl Record {
             letter,
             expired: false,
             crashes: 0,
+            ends_early: false,
+            waits_for_room: false,
+            side_bytes: 0,
+        }
+    }
+
+    /// Returns the record as the spool keeps it: a running job as a waiting one, which it is again after a crash.
+    #[must_use]
+    pub fn as_kept(&self) -> Cow<'_, Self> {
+        if !matches!(self.job.state, JobState::Running { .. }) {
+            return Cow::Borrowed(self);
+        }
+        let mut kept = self.clone();
+        kept.job.state = JobState::Queued;
+        Cow::Owned(kept)
+    }
+
+    /// Pauses the job until the disk has room again.
+    pub fn wait_for_room(&mut self, warning: String) {
+        self.job.state = JobState::Paused;
+        self.job.warnings.push(warning);
+        self.waits_for_room = true;
+    }
+
+    /// Ends the waiting for room, if it has: the job goes on, or a person has decided about it.
+    pub fn has_room(&mut self) {
+        if std::mem::take(&mut self.waits_for_room) {
+            self.job.warnings.pop();
         }
     }
 
@@ -207,7 +246,7 @@ impl Record {
             _ => 0,
         };
         let artworks: u64 = self.artworks.iter().map(|artwork| artwork.bytes).sum();
-        self.input.bytes + artworks + result
+        self.input.bytes + artworks + result + self.side_bytes
     }
 }
 

@@ -3,10 +3,14 @@
 //! ```text
 //! spool/incoming/…          uploads and folders in the making; emptied at every start
 //! spool/<id>/job.json       the job's record, replaced whole on every durable change
-//! spool/<id>/input          the uploaded picture, as it came
-//! spool/<id>/result         the painting
+//! spool/<id>/input          the uploaded picture, as it came: a photo, or the artwork to learn
+//! spool/<id>/artwork-1 …    the artworks that a photo is to be painted after, pixel by pixel
+//! spool/<id>/checkpoint     what a training or painting goes on from, replaced whole
+//! spool/<id>/curve          its loss, a point a step; appended to, so the last points are the disk's to lose
+//! spool/<id>/preview        its newest preview; replaced whole, and not synced
+//! spool/<id>/result         the painting, or the style as one file
 //! ```
-//! Every file is written beside its place, synced, renamed in, and the folder synced, in this order. A folder
+//! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A folder
 //! named by a job's id is therefore always whole.
 
 use std::fs::{self, File};
@@ -19,7 +23,9 @@ use protocol::{ErrorCode, JobId};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
+mod checkpoint;
 mod draft;
+pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;
 pub(crate) use draft::hex;
 
@@ -73,15 +79,19 @@ impl Spool {
         Record::from_json(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Makes a new job's folder from its record and its upload. When this returns, both survive a power cut.
+    /// Makes a new job's folder from its record and its uploads: the picture, and the artworks of a painting. When this
+    /// returns, they survive a power cut.
     ///
     /// # Errors
     /// Those of the file system; nothing of the job remains then.
-    pub fn create(&self, record: &Record, input: Draft) -> io::Result<()> {
+    pub fn create(&self, record: &Record, input: Draft, artworks: Vec<Draft>) -> io::Result<()> {
         let staging = self.incoming.join(record.job.id.to_string());
         let made = (|| {
             fs::create_dir(&staging)?;
             input.settle(&staging.join("input"))?;
+            for (number, artwork) in (1..).zip(artworks) {
+                artwork.settle(&staging.join(artwork_name(number)))?;
+            }
             write_synced(&staging.join("job.json"), &record.to_json())?;
             sync_folder(&staging)?;
             fs::rename(&staging, self.folder(record.job.id))?;
@@ -95,12 +105,12 @@ impl Spool {
         made
     }
 
-    /// Replaces a job's record.
+    /// Replaces a job's record. A running job is kept as a waiting one: that is what it is again after a crash.
     ///
     /// # Errors
     /// Those of the file system; the old record is then still in place.
     pub fn update(&self, record: &Record) -> io::Result<()> {
-        self.place(record.job.id, "job.json", &record.to_json())
+        self.place(record.job.id, "job.json", &record.as_kept().to_json())
     }
 
     /// Puts a job's result in place.
@@ -111,10 +121,78 @@ impl Spool {
         self.place(id, "result", bytes)
     }
 
+    /// Puts what a job goes on from in place; the one before stays until this one is whole and on the disk.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn put_checkpoint(&self, id: JobId, checkpoint: &Checkpoint) -> io::Result<()> {
+        self.place(id, "checkpoint", &checkpoint.to_bytes())
+    }
+
+    /// Reads what a job goes on from; nothing where it has not come that far.
+    ///
+    /// # Errors
+    /// Those of the file system; `InvalidData` when it is damaged.
+    pub fn checkpoint(&self, id: JobId) -> io::Result<Option<Checkpoint>> {
+        match fs::read(self.folder(id).join("checkpoint")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => {
+                let read = Checkpoint::from_bytes(&bytes?);
+                read.map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+
+    /// Says what checkpoint a job has, if any, without reading it whole.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn describe_checkpoint(&self, id: JobId) -> io::Result<Option<protocol::Checkpoint>> {
+        checkpoint::describe(&self.folder(id).join("checkpoint"))
+    }
+
+    /// Throws away what a job goes on from.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn discard_checkpoint(&self, id: JobId) -> io::Result<()> {
+        remove_if_there(&self.folder(id).join("checkpoint"))
+    }
+
+    /// Puts a job's newest preview in place. Readers see the old or the new one; a power cut may take it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn put_preview(&self, id: JobId, jpeg: &[u8]) -> io::Result<()> {
+        let staging = self.folder(id).join(".preview");
+        fs::write(&staging, jpeg).and_then(|()| fs::rename(&staging, self.preview(id))).inspect_err(|_| {
+            // Half a preview would only take room.
+            let _ = fs::remove_file(&staging);
+        })
+    }
+
     /// Returns where a job's uploaded picture is.
     #[must_use]
     pub fn input(&self, id: JobId) -> PathBuf {
         self.folder(id).join("input")
+    }
+
+    /// Returns where an artwork of a painting is, counted from 1.
+    #[must_use]
+    pub fn artwork(&self, id: JobId, number: usize) -> PathBuf {
+        self.folder(id).join(artwork_name(number))
+    }
+
+    /// Returns where a job's loss curve is, once it has one.
+    #[must_use]
+    pub fn curve(&self, id: JobId) -> PathBuf {
+        self.folder(id).join("curve")
+    }
+
+    /// Returns where a job's newest preview is, once there is one: a JPEG.
+    #[must_use]
+    pub fn preview(&self, id: JobId) -> PathBuf {
+        self.folder(id).join("preview")
     }
 
     /// Returns where a job's result is, once there is one.
@@ -123,18 +201,37 @@ impl Spool {
         self.folder(id).join("result")
     }
 
-    /// Removes a job's pictures and keeps its record.
+    /// Returns what a job's files take on the disk beside those that its record tells the size of; its record itself is
+    /// left out.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn side_bytes(&self, record: &Record) -> io::Result<u64> {
+        let sizes = self.files(record.job.id)?.into_iter().map(|file| Ok(fs::metadata(file)?.len()));
+        let all = sizes.sum::<io::Result<u64>>()?;
+        Ok(all.saturating_sub(record.disk_bytes() - record.side_bytes))
+    }
+
+    /// Removes a job's pictures, its style, and what it would go on from; its record and its curve stay.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn remove_pictures(&self, id: JobId) -> io::Result<()> {
-        for path in [self.input(id), self.result(id)] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        let curve = self.curve(id);
+        self.files(id)?.iter().filter(|file| **file != curve).try_for_each(|file| remove_if_there(file))
+    }
+
+    /// Lists a job's files, its record and what is in the making left out.
+    fn files(&self, id: JobId) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.folder(id))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name != "job.json" && !name.as_encoded_bytes().starts_with(b".") {
+                files.push(entry.path());
             }
         }
-        Ok(())
+        Ok(files)
     }
 
     /// Removes a job's folder: first durably out of the list, then from the disk.
@@ -199,9 +296,23 @@ impl Spool {
     fn place(&self, id: JobId, name: &str, bytes: &[u8]) -> io::Result<()> {
         let folder = self.folder(id);
         let staging = folder.join(format!(".{name}"));
-        write_synced(&staging, bytes)?;
+        write_synced(&staging, bytes).inspect_err(|_| {
+            // Half a file would only take room from a disk that may be full.
+            let _ = fs::remove_file(&staging);
+        })?;
         fs::rename(&staging, folder.join(name))?;
         sync_folder(&folder)
+    }
+}
+
+fn artwork_name(number: usize) -> String {
+    format!("artwork-{number}")
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -227,4 +338,71 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes renames and new names in a folder survive a power cut.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::fixtures::{self, House};
+
+    fn checkpoint(step: u64) -> Checkpoint {
+        Checkpoint { step, curve: b"curve".to_vec(), state: vec![7; 40] }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_leaves_the_last_good_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path());
+        let id = fixtures::record().job.id;
+        fs::create_dir(house.spool.folder(id)).unwrap();
+        house.spool.put_checkpoint(id, &checkpoint(50)).unwrap();
+        // Whatever is written there, the device has no room for it.
+        let staging = house.spool.folder(id).join(".checkpoint");
+        std::os::unix::fs::symlink("/dev/full", &staging).unwrap();
+        let error = house.spool.put_checkpoint(id, &checkpoint(100)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(house.spool.checkpoint(id).unwrap(), Some(checkpoint(50)));
+        assert!(!staging.is_symlink(), "what was begun is cleared away");
+        house.spool.put_checkpoint(id, &checkpoint(100)).unwrap();
+        assert_eq!(house.spool.describe_checkpoint(id).unwrap().unwrap().step, 100);
+        house.close();
+    }
+
+    #[test]
+    fn the_curve_outlives_the_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path());
+        let record = fixtures::record();
+        house.accept(&record);
+        let id = record.job.id;
+        let (input, spool) = (record.input.bytes, &house.spool);
+        spool.put_checkpoint(id, &checkpoint(50)).unwrap();
+        spool.put_preview(id, b"a preview").unwrap();
+        spool.put_result(id, b"a style").unwrap();
+        fs::write(spool.artwork(id, 1), b"an artwork").unwrap();
+        fs::write(spool.curve(id), b"points").unwrap();
+        let all = spool.files(id).unwrap().iter().map(|file| fs::metadata(file).unwrap().len()).sum::<u64>();
+        assert_eq!(spool.side_bytes(&record).unwrap(), all - input);
+        spool.remove_pictures(id).unwrap();
+        assert_eq!(spool.files(id).unwrap(), [spool.curve(id)]);
+        assert_eq!(spool.read(id).unwrap(), record);
+        house.close();
+    }
+
+    #[test]
+    fn a_running_job_is_kept_as_a_waiting_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path());
+        let mut record = fixtures::record();
+        house.accept(&record);
+        record.job.note = Some("written while it runs".to_owned());
+        let waiting = record.clone();
+        let progress = protocol::Progress { done: 3, total: 9, unit: protocol::job::ProgressUnit::Step, rate: None };
+        let started_at = jiff::Timestamp::now();
+        record.job.state = protocol::JobState::Running { started_at, device: "cpu".to_owned(), progress };
+        house.spool.update(&record).unwrap();
+        assert_eq!(house.spool.read(record.job.id).unwrap(), waiting);
+        house.close();
+    }
 }

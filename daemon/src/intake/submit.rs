@@ -168,7 +168,7 @@ impl Intake {
     async fn keep(&self, record: Record, input: Draft) -> Result<Job, Refusal> {
         let spool = Arc::clone(&self.0.spool);
         let record = blocking(move || {
-            spool.create(&record, input).map_err(|error| storage_refusal(&error))?;
+            spool.create(&record, input, Vec::new()).map_err(|error| storage_refusal(&error))?;
             Ok(record)
         })
         .await?;
