@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::intake::Intake;
 
 mod accept;
+mod accepted;
 mod body;
 mod connection;
 mod events;
@@ -28,6 +29,7 @@ mod gate;
 mod jobs;
 mod listen;
 mod openapi;
+mod paint;
 mod prefer;
 mod refused;
 mod results;
@@ -38,6 +40,7 @@ mod session;
 mod state;
 mod styles;
 mod stylize;
+mod train;
 mod upload;
 
 pub use listen::Listeners;

@@ -4,9 +4,13 @@
 
 mod footprints;
 mod jobs;
+mod paint;
 mod photo;
 mod styles;
+mod stylize;
 mod submit;
+mod ticket;
+mod train;
 mod watch;
 
 use std::collections::HashSet;
@@ -28,8 +32,11 @@ use crate::store::{Failed, IndexError, Store};
 
 pub use crate::spool::Draft;
 pub use jobs::{JobFilter, ResultFile};
+pub use paint::PaintFiles;
 pub(crate) use photo::picture_refusal;
-pub use submit::{StylizeOrder, Submission, Ticket};
+pub use stylize::StylizeOrder;
+pub use submit::{Submission, Wishes};
+pub use ticket::Ticket;
 pub use watch::Watcher;
 
 /// The use cases. Cheap to clone.
@@ -55,7 +62,9 @@ struct House {
     live: Live,
     decoding: photo::Decoding,
     footprints: Arc<footprints::Footprints>,
-    receiving: Mutex<HashSet<submit::ReceivedKey>>,
+    receiving: Mutex<HashSet<ticket::ReceivedKey>>,
+    /// Held while the name of a new style is checked and taken.
+    naming: tokio::sync::Mutex<()>,
     recipients: Mutex<RecipientLimiter>,
     began: Instant,
     draining: AtomicBool,
@@ -92,6 +101,7 @@ impl Intake {
             dispatch,
             live,
             receiving: Mutex::default(),
+            naming: tokio::sync::Mutex::default(),
             began: Instant::now(),
             draining: AtomicBool::new(false),
         }))

@@ -19,6 +19,7 @@ pub mod dispatch;
 pub mod scheduler;
 
 pub mod engine;
+mod recipe;
 mod work;
 
 pub mod feed;

@@ -159,6 +159,12 @@ impl Record {
         }
     }
 
+    /// Adds the artworks of a painting.
+    #[must_use]
+    pub fn with_artworks(self, artworks: Vec<Input>) -> Self {
+        Self { artworks, ..self }
+    }
+
     /// Writes the record.
     ///
     /// # Panics

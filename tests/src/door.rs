@@ -82,9 +82,14 @@ impl Door {
         self.request(Method::POST, path).send().await.unwrap()
     }
 
+    /// Sends a form somewhere.
+    pub async fn form(&self, path: &str, form: reqwest::multipart::Form) -> Response {
+        self.request(Method::POST, path).multipart(form).send().await.unwrap()
+    }
+
     /// Sends a form.
     pub async fn stylize(&self, form: reqwest::multipart::Form) -> Response {
-        self.request(Method::POST, "/v1/stylize").multipart(form).send().await.unwrap()
+        self.form("/v1/stylize", form).await
     }
 
     /// Opens a bare connection.

@@ -38,6 +38,8 @@ mod http_state;
 mod http_styles;
 #[path = "whole/http_stylize.rs"]
 mod http_stylize;
+#[path = "whole/http_train.rs"]
+mod http_train;
 #[path = "whole/mail.rs"]
 mod mail;
 #[path = "whole/page_access.rs"]

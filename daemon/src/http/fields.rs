@@ -11,13 +11,19 @@ use crate::refusal::Refusal;
 #[derive(Debug)]
 pub(super) struct Fields {
     known: &'static [&'static str],
+    repeatable: &'static [&'static str],
     given: Vec<(&'static str, String)>,
 }
 
 impl Fields {
     /// Expects these fields and no others.
     pub(super) fn expecting(known: &'static [&'static str]) -> Self {
-        Self { known, given: Vec::new() }
+        Self { known, repeatable: &[], given: Vec::new() }
+    }
+
+    /// Lets these fields be given more than once.
+    pub(super) fn repeating(self, repeatable: &'static [&'static str]) -> Self {
+        Self { repeatable, ..self }
     }
 
     /// Reads the fields of a query.
@@ -35,14 +41,14 @@ impl Fields {
     /// Adds a field.
     ///
     /// # Errors
-    /// `invalid_field` when it is unknown or given twice.
+    /// `invalid_field` when it is unknown, or given twice and not one of those that may be.
     pub(super) fn add(&mut self, name: &str, value: String) -> Result<(), Refusal> {
         let name = self.expect(name)?;
         self.given.push((name, value));
         Ok(())
     }
 
-    /// Checks that a field is known and not given yet.
+    /// Checks that a field is known and may be given now.
     ///
     /// # Errors
     /// `invalid_field` when it is not.
@@ -55,7 +61,7 @@ impl Fields {
             };
             return Err(invalid(name, &format!("is not a known field; {known}")));
         };
-        if self.given.iter().any(|(given, _)| given == name) {
+        if self.given.iter().any(|(given, _)| given == name) && !self.repeatable.contains(name) {
             return Err(invalid(name, "is given twice"));
         }
         Ok(name)
@@ -64,7 +70,7 @@ impl Fields {
     /// Takes a text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let at = self.given.iter().position(|(given, _)| *given == name)?;
-        Some(self.given.swap_remove(at).1)
+        Some(self.given.remove(at).1)
     }
 
     /// Takes a value that has a text form of its own.
@@ -90,6 +96,22 @@ impl Fields {
         self.text(name).map(read).transpose()
     }
 
+    /// Takes a number, whatever it is.
+    ///
+    /// # Errors
+    /// `invalid_field` when it is none.
+    pub(super) fn real(&mut self, name: &str) -> Result<Option<f64>, Refusal> {
+        self.text(name).map(|text| read_real(name, &text)).transpose()
+    }
+
+    /// Takes all numbers of a field that may be given more than once, in order.
+    ///
+    /// # Errors
+    /// `invalid_field` when one is none.
+    pub(super) fn reals(&mut self, name: &str) -> Result<Vec<f64>, Refusal> {
+        self.given.extract_if(.., |(given, _)| *given == name).map(|(_, text)| read_real(name, &text)).collect()
+    }
+
     /// Takes a number from 0 to 1.
     ///
     /// # Errors
@@ -113,6 +135,10 @@ impl Fields {
             Some(text) => Err(wrong(name, "expected true or false", text)),
         }
     }
+}
+
+fn read_real(name: &str, text: &str) -> Result<f64, Refusal> {
+    text.trim().parse().map_err(|_| wrong(name, "expected a number", text))
 }
 
 /// Refuses a field by its name.
@@ -157,6 +183,22 @@ mod tests {
             let refusal = of(query).unwrap_err();
             assert_eq!((refusal.code, refusal.detail.as_str()), (ErrorCode::InvalidField, said));
         }
+    }
+
+    #[test]
+    fn some_fields_may_be_given_more_than_once() {
+        let mut fields = Fields::expecting(&["weight", "size"]).repeating(&["weight"]);
+        for (name, value) in [("weight", "2"), ("size", "7"), ("weight", "0.5"), ("weight", "NaN")] {
+            fields.add(name, value.to_owned()).unwrap();
+        }
+        assert!(fields.add("size", "8".to_owned()).is_err());
+        let weights = fields.reals("weight").unwrap();
+        assert!(weights[..2] == [2.0, 0.5] && weights[2].is_nan());
+        assert!(fields.reals("weight").unwrap().is_empty(), "taken");
+        fields.add("weight", "heavy".to_owned()).unwrap();
+        let refusal = fields.reals("weight").unwrap_err();
+        assert_eq!(refusal.detail, "\"weight\": expected a number, not \"heavy\"");
+        assert_eq!(fields.number::<u32>("size").unwrap(), Some(7));
     }
 
     #[test]

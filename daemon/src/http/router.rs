@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::refused::Refused;
 use super::server::Server;
-use super::{Front, events, frame, gate, jobs, openapi, results, seed, session, state, styles, stylize};
+use super::{Front, events, frame, gate, jobs, openapi, paint, results, seed, session, state, styles, stylize, train};
 use crate::refusal::Refusal;
 use crate::{grpc, page};
 
@@ -39,6 +39,8 @@ pub(super) fn router(front: Front, closing: CancellationToken) -> Router {
 fn api() -> OpenApiRouter<Arc<Server>> {
     OpenApiRouter::with_openapi(openapi::preamble())
         .routes(routes!(stylize::stylize))
+        .routes(routes!(train::train))
+        .routes(routes!(paint::paint))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show, jobs::cancel, jobs::change))
         .routes(routes!(jobs::pause))
@@ -107,10 +109,10 @@ mod tests {
         let document = document();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
         let operations = operations(&document);
-        assert_eq!(operations.len(), 27);
+        assert_eq!(operations.len(), 29);
         let names: HashSet<_> =
             operations.iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
-        assert_eq!(names.len(), 27, "{names:?}");
+        assert_eq!(names.len(), 29, "{names:?}");
         for (name, operation) in operations {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{name} says nothing about refusals");
@@ -121,7 +123,9 @@ mod tests {
             let described = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
             assert_eq!(wanted, described, "{name}");
             let takes_body = ["put", "patch"].iter().any(|method| name.starts_with(method))
-                || ["/v1/stylize", "/transform", "post /session"].iter().any(|path| name.ends_with(path));
+                || ["/v1/stylize", "/v1/train", "/v1/paint", "/transform", "post /session"]
+                    .iter()
+                    .any(|path| name.ends_with(path));
             assert_eq!(operation["requestBody"].is_object(), takes_body, "{name}");
         }
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use protocol::job::JobJson;
-use protocol::{ErrorCode, Job, JobId, JobRef, JobState, OutputFormat, Priority, StyleName};
+use protocol::{ErrorCode, JobRef, JobState, OutputFormat, Priority, StyleName};
 
+use super::accepted::{accepted, mark};
 use super::fields::{Fields, missing};
 use super::prefer;
 use super::refused::Refused;
@@ -20,8 +20,6 @@ use crate::access::Caller;
 use crate::intake::{StylizeOrder, Submission};
 use crate::refusal::Refusal;
 
-const ATELIER_JOB: HeaderName = HeaderName::from_static("atelier-job");
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 const FIELDS: &[&str] =
@@ -123,11 +121,6 @@ fn order(fields: &mut Fields) -> Result<StylizeOrder, Refusal> {
     })
 }
 
-fn accepted(job: &Job) -> Response {
-    let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)).expect("a UUID is a header's text");
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response()
-}
-
 /// Waits for the job, and answers with what has become of it. The daemon's end ends the wait too.
 async fn answer_when_finished(server: &Server, submission: &Submission, wait: Duration) -> Result<Response, Refused> {
     let id = submission.job.id;
@@ -147,11 +140,4 @@ async fn answer_when_finished(server: &Server, submission: &Submission, wait: Du
     let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs())).expect("digits are a header's text");
     response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     Ok(response)
-}
-
-fn mark(headers: &mut HeaderMap, id: JobId, replayed: bool) {
-    headers.insert(ATELIER_JOB, HeaderValue::from_str(&id.to_string()).expect("a UUID is a header's text"));
-    if replayed {
-        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    }
 }

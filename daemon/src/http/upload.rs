@@ -1,4 +1,4 @@
-//! A photo and its fields on their way from the network to the disk, as a form or as a bare picture.
+//! Pictures and their fields on their way from the network to the disk, as a form or as a bare picture.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use multer::{Field, Multipart};
-use protocol::ErrorCode;
+use protocol::{ErrorCode, PaintOrder};
 
 use super::body::{BodyError, read_refusal};
 use super::fields::{Fields, invalid, missing};
@@ -25,8 +25,21 @@ const TEXT_BYTES: usize = 16 * 1024;
 /// What a form may hold beside its fields' content before the reader loses patience: the head of a part.
 const HEAD_BYTES: usize = 64 * 1024;
 
+/// The most files of one form.
+const MOST_FILES: usize = 1 + PaintOrder::MOST_ARTWORKS;
+
 /// The form's file, which the query of a bare picture lacks.
 const PHOTO: &str = "image";
+
+/// What a form may hold.
+pub(super) struct Form {
+    /// The names of all its parts.
+    pub(super) known: &'static [&'static str],
+    /// Which of them are files.
+    pub(super) files: &'static [&'static str],
+    /// Which of them may come more than once.
+    pub(super) repeatable: &'static [&'static str],
+}
 
 /// How a photo is sent.
 pub(super) enum Manner {
@@ -44,16 +57,7 @@ impl Manner {
     /// `unsupported_media_type`, `malformed_request`, `invalid_field`.
     pub(super) fn of(parts: &Parts, known: &'static [&'static str]) -> Result<Self, Refusal> {
         match media_type(&parts.headers).as_str() {
-            "multipart/form-data" => {
-                Fields::of_query(parts.uri.query(), &[])?;
-                let full = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-                let boundary = full.and_then(|kind| multer::parse_boundary(kind).ok());
-                let boundary = boundary.filter(|boundary| (1..=70).contains(&boundary.len()));
-                boundary.map(Self::Form).ok_or_else(|| {
-                    let detail = "the Content-Type names no boundary of 1 to 70 characters";
-                    Refusal::new(ErrorCode::MalformedRequest, detail)
-                })
-            }
+            "multipart/form-data" => boundary(parts).map(Self::Form),
             kind if kind.is_empty() || kind == "application/octet-stream" || kind.starts_with("image/") => {
                 Fields::of_query(parts.uri.query(), known).and_then(|mut fields| match fields.text(PHOTO) {
                     None => Ok(Self::Bare(fields)),
@@ -83,7 +87,13 @@ impl Manner {
                 save(body, &mut photo).await?;
                 Ok((fields, photo))
             }
-            Self::Form(boundary) => read_form(body, boundary, ticket, known).await,
+            Self::Form(boundary) => {
+                let form = Form { known, files: &[PHOTO], repeatable: &[] };
+                let (fields, files) = form.read(body, boundary, ticket).await?;
+                let photo = files.into_iter().next().map(|(_, photo)| photo);
+                let photo = photo.ok_or_else(|| missing(PHOTO, "send the photo as the form's file \"image\""))?;
+                Ok((fields, photo))
+            }
         }
     }
 }
@@ -100,36 +110,72 @@ pub(super) async fn save(body: Body, draft: &mut Draft) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn read_form(
-    body: Body,
-    boundary: String,
-    ticket: &Ticket,
-    known: &'static [&'static str],
-) -> Result<(Fields, Draft), Refusal> {
-    let progress = Arc::new(AtomicUsize::new(0));
-    let mut form = Multipart::new(Sips::new(body, Arc::clone(&progress)), boundary);
-    let mut fields = Fields::expecting(known);
-    let mut photo = None;
-    while let Some(mut part) = form.next_field().await.map_err(|error| broken(&error))? {
-        progress.store(0, Ordering::Relaxed);
-        let name = fields.expect(part.name().unwrap_or_default())?;
-        if name != PHOTO {
-            let text = read_text(name, &mut part, &progress).await?;
-            fields.add(name, text)?;
-            continue;
+/// Reads the boundary of a form off the head of its request.
+fn boundary(parts: &Parts) -> Result<String, Refusal> {
+    Fields::of_query(parts.uri.query(), &[])?;
+    let full = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let boundary = full.and_then(|kind| multer::parse_boundary(kind).ok());
+    boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(|| {
+        let detail = "the Content-Type names no boundary of 1 to 70 characters";
+        Refusal::new(ErrorCode::MalformedRequest, detail)
+    })
+}
+
+impl Form {
+    /// Reads the boundary off the head of a request that can only be a form.
+    ///
+    /// # Errors
+    /// `unsupported_media_type`, `malformed_request`, `invalid_field`.
+    pub(super) fn boundary(parts: &Parts) -> Result<String, Refusal> {
+        match media_type(&parts.headers).as_str() {
+            "multipart/form-data" => boundary(parts),
+            other => Err(Refusal::new(
+                ErrorCode::UnsupportedMediaType,
+                format!(
+                    "send multipart/form-data, not {}",
+                    if other.is_empty() { "a body without a type" } else { other }
+                ),
+            )),
         }
-        if photo.is_some() {
-            return Err(invalid(PHOTO, "is given twice"));
-        }
-        let mut draft = ticket.draft()?;
-        while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
-            progress.store(0, Ordering::Relaxed);
-            draft.write(&chunk)?;
-        }
-        photo = Some(draft);
     }
-    let photo = photo.ok_or_else(|| missing(PHOTO, "send the photo as the form's file \"image\""))?;
-    Ok((fields, photo))
+
+    /// Receives all parts: the fields, and the files in the order in which they come, each with its name.
+    ///
+    /// # Errors
+    /// `invalid_field`, `malformed_request`, `request_timeout`, and what the disk refuses.
+    pub(super) async fn read(
+        &self,
+        body: Body,
+        boundary: String,
+        ticket: &Ticket,
+    ) -> Result<(Fields, Vec<(&'static str, Draft)>), Refusal> {
+        let progress = Arc::new(AtomicUsize::new(0));
+        let mut form = Multipart::new(Sips::new(body, Arc::clone(&progress)), boundary);
+        let mut fields = Fields::expecting(self.known).repeating(self.repeatable);
+        let mut files: Vec<(&str, Draft)> = Vec::new();
+        while let Some(mut part) = form.next_field().await.map_err(|error| broken(&error))? {
+            progress.store(0, Ordering::Relaxed);
+            let name = fields.expect(part.name().unwrap_or_default())?;
+            if !self.files.contains(&name) {
+                let text = read_text(name, &mut part, &progress).await?;
+                fields.add(name, text)?;
+                continue;
+            }
+            if files.iter().any(|(given, _)| *given == name) && !self.repeatable.contains(&name) {
+                return Err(invalid(name, "is given twice"));
+            }
+            if files.len() == MOST_FILES {
+                return Err(invalid(name, &format!("is one file too many; a form has at most {MOST_FILES}")));
+            }
+            let mut draft = ticket.draft()?;
+            while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+                progress.store(0, Ordering::Relaxed);
+                draft.write(&chunk)?;
+            }
+            files.push((name, draft));
+        }
+        Ok((fields, files))
+    }
 }
 
 async fn read_text(name: &str, part: &mut Field<'_>, progress: &AtomicUsize) -> Result<String, Refusal> {

@@ -2,17 +2,34 @@
 
 use std::sync::Arc;
 
-use models::picture::{self, Header, Limits, PictureError};
-use protocol::ErrorCode;
+use models::picture::{self, Header, Limits, Picture, PictureError};
+use protocol::{ErrorCode, OutputFormat};
 use tokio::sync::Semaphore;
 
-use super::blocking;
+use super::submit::invalid;
+use super::{Intake, blocking};
 use crate::config;
+use crate::record::Input;
 use crate::refusal::Refusal;
 use crate::spool::Draft;
 
 /// The unit in which decoding memory is handed out.
 const UNIT: u64 = 1 << 20;
+
+/// An upload that is a picture.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) draft: Draft,
+    pub(super) header: Header,
+}
+
+impl Checked {
+    /// Describes the upload for the job's record.
+    pub(super) fn described(&self) -> Input {
+        let Self { draft, header } = self;
+        Input { bytes: draft.len(), sha256: draft.sha256(), width: header.width, height: header.height }
+    }
+}
 
 /// The pool of decoding memory and cores.
 pub(super) struct Decoding {
@@ -30,7 +47,17 @@ impl Decoding {
     }
 
     /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
-    pub(super) async fn check(&self, draft: Draft, limits: Limits) -> Result<(Draft, Header), Refusal> {
+    pub(super) async fn check(&self, draft: Draft, limits: Limits) -> Result<Checked, Refusal> {
+        self.check_with(draft, limits, |_| Ok(())).await
+    }
+
+    /// Decodes an upload whole and looks at the picture.
+    pub(super) async fn check_with(
+        &self,
+        draft: Draft,
+        limits: Limits,
+        look: impl FnOnce(&Picture) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<Checked, Refusal> {
         // The core comes first: only so many uploads are in memory at all. Neither semaphore is ever closed.
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let (draft, bytes, header) = blocking(move || {
@@ -53,11 +80,48 @@ impl Decoding {
         let memory = Arc::clone(&self.memory).acquire_many_owned(needed).await;
         blocking(move || {
             let decoded = picture::decode(&bytes, limits);
+            let looked = decoded.map_err(|error| picture_refusal(&error)).and_then(|(_, picture)| look(&picture));
             drop((memory, core));
-            decoded.map_err(|error| picture_refusal(&error))?;
-            Ok((draft, header))
+            looked?;
+            Ok(Checked { draft, header })
         })
         .await
+    }
+}
+
+/// Returns the format that a photo came in, as far as results can have it.
+pub(super) fn own_format(photo: &Header) -> OutputFormat {
+    match photo.format {
+        picture::Format::Jpeg => OutputFormat::Jpeg,
+        picture::Format::WebP => OutputFormat::Webp,
+        _ => OutputFormat::Png,
+    }
+}
+
+/// Refuses a result with more pixels on a side than its format can have.
+pub(super) fn check_side(format: OutputFormat, side_px: u32) -> Result<(), Refusal> {
+    let longest = match format {
+        OutputFormat::Png => picture::OutputFormat::Png,
+        OutputFormat::Jpeg => picture::OutputFormat::Jpeg,
+        OutputFormat::Webp => picture::OutputFormat::WebP,
+    }
+    .longest_side_px();
+    if side_px <= longest {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "a {format} file is at most {longest} pixels on a side and this one would have {side_px}; ask for format=png \
+         or a smaller size"
+    )))
+}
+
+impl Intake {
+    /// Returns the width and height of a photo's result.
+    pub(super) fn result_size(&self, photo: &Header, size: Option<u32>) -> Result<(u32, u32), Refusal> {
+        let Header { width, height, .. } = *photo;
+        let Some(side_px) = size else { return Ok((width, height)) };
+        picture::size_with_longest(width, height, side_px, self.picture_limits())
+            .map_err(|error| picture_refusal(&error))
     }
 }
 

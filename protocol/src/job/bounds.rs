@@ -23,7 +23,8 @@ where
     if allowed.contains(&value) {
         return Ok(value);
     }
-    let wanted = format!("between {} and {}", allowed.start(), allowed.end());
+    let (least, most) = (allowed.start(), allowed.end());
+    let wanted = if least == most { least.to_string() } else { format!("between {least} and {most}") };
     Err(OutOfBounds { field, wanted, given: value.to_string() })
 }
 

@@ -87,16 +87,18 @@ impl PaintOrder {
     /// The most artworks that one painting takes its style from.
     pub const MOST_ARTWORKS: usize = 8;
 
-    /// Fills the defaults in; `own` is the format that the photo came in, as far as results can have it. An artwork
-    /// without a weight of its own counts 1.
+    /// Fills the defaults in; `own` is the format that the photo came in, as far as results can have it. Without
+    /// weights of their own all artworks count the same.
     ///
     /// # Errors
     /// For the first field whose value no painting can have.
     pub fn fill(self, artworks: usize, own: OutputFormat) -> Result<PaintParameters, OutOfBounds> {
         whole("the number of artworks", artworks, 1..=Self::MOST_ARTWORKS)?;
-        whole("the number of artwork weights", self.artwork_weights.len(), 0..=artworks)?;
         let mut artwork_weights = self.artwork_weights;
-        artwork_weights.resize(artworks, 1.0);
+        if artwork_weights.is_empty() {
+            artwork_weights.resize(artworks, 1.0);
+        }
+        whole("the number of artwork weights", artwork_weights.len(), artworks..=artworks)?;
         for given in &artwork_weights {
             weight("artwork_weight", *given)?;
         }
@@ -145,9 +147,10 @@ mod tests {
         check(order(), 0, "the number of artworks must be between 1 and 8, not 0");
         check(order(), 9, "the number of artworks must be between 1 and 8, not 9");
         let weights = |weights: &[f64]| PaintOrder { artwork_weights: weights.to_vec(), ..PaintOrder::default() };
-        check(weights(&[1.0, 1.0]), 1, "the number of artwork weights must be between 0 and 1, not 2");
+        check(weights(&[1.0, 1.0]), 1, "the number of artwork weights must be 1, not 2");
+        check(weights(&[1.0]), 2, "the number of artwork weights must be 2, not 1");
         check(weights(&[1.0, 0.0]), 2, "artwork_weight must be a number above 0 and at most 1e9, not 0");
-        check(weights(&[f64::NAN]), 2, "artwork_weight must be a number above 0 and at most 1e9, not NaN");
+        check(weights(&[1.0, f64::NAN]), 2, "artwork_weight must be a number above 0 and at most 1e9, not NaN");
         check(PaintOrder { steps: Some(0), ..order() }, 1, "steps must be between 1 and 200000, not 0");
         check(PaintOrder { size: Some(0), ..order() }, 1, "size must be between 1 and 4294967295, not 0");
     }

@@ -218,6 +218,14 @@ impl Defaults {
     }
 }
 
+impl TrainParameters {
+    /// Returns the learning rate that a recipe has where nothing is asked for and there is no style to start from.
+    #[must_use]
+    pub fn rate_from_chance(recipe: Recipe) -> f64 {
+        Defaults::of(recipe).learning_rates[0]
+    }
+}
+
 impl TrainOrder {
     /// The most steps that a training or painting may have.
     pub const MOST_STEPS: u32 = 200_000;

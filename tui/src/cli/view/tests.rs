@@ -138,7 +138,7 @@ fn training() -> Job {
 }
 
 fn painting() -> Job {
-    let order = PaintOrder { artwork_weights: vec![2.0], ..PaintOrder::default() };
+    let order = PaintOrder { artwork_weights: vec![2.0, 1.0], ..PaintOrder::default() };
     let parameters = Parameters::Paint(order.fill(2, OutputFormat::Jpeg).unwrap());
     Job { parameters, ..job(8, JobState::Paused) }
 }
