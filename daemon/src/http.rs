@@ -27,6 +27,7 @@ mod fields;
 mod frame;
 mod gate;
 mod jobs;
+mod learning;
 mod listen;
 mod openapi;
 mod paint;

@@ -4,6 +4,7 @@
 
 mod footprints;
 mod jobs;
+mod learning;
 mod paint;
 mod photo;
 mod styles;
@@ -35,7 +36,7 @@ pub use jobs::{JobFilter, ResultFile};
 pub use paint::PaintFiles;
 pub(crate) use photo::picture_refusal;
 pub use stylize::StylizeOrder;
-pub use submit::{Submission, Wishes};
+pub use submit::Submission;
 pub use ticket::Ticket;
 pub use watch::Watcher;
 

@@ -248,6 +248,17 @@ pub struct StylizeParameters {
     pub format: OutputFormat,
 }
 
+/// What a submit says about the job rather than about its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Which jobs go first; the kind's own where absent.
+    pub priority: Option<Priority>,
+    /// Where to mail the result.
+    pub email: Option<String>,
+    /// A person's own words.
+    pub note: Option<String>,
+}
+
 /// How much of a running job is done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {

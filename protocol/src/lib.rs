@@ -21,7 +21,7 @@ pub use event::{Event, EventBody, Snapshot};
 pub use id::{JobId, JobRef, StyleName};
 pub use job::{
     Failure, Job, JobKind, JobPage, JobResult, JobState, OutputFormat, PaintOrder, PaintParameters, Parameters,
-    Priority, Progress, StateName, StylizeParameters, TrainOrder, TrainParameters,
+    Priority, Progress, StateName, StylizeParameters, TrainOrder, TrainParameters, Wishes,
 };
 pub use loss::{Checkpoint, CheckpointList, LossCurve, LossPoint};
 pub use mail::{Delivery, Mail, MailState};

@@ -14,6 +14,8 @@ mod crash;
 mod edges;
 #[path = "whole/grpc_jobs.rs"]
 mod grpc_jobs;
+#[path = "whole/grpc_learning.rs"]
+mod grpc_learning;
 #[path = "whole/grpc_refusals.rs"]
 mod grpc_refusals;
 #[path = "whole/grpc_standard.rs"]
@@ -28,6 +30,8 @@ mod http_events;
 mod http_hostile;
 #[path = "whole/http_jobs.rs"]
 mod http_jobs;
+#[path = "whole/http_learning.rs"]
+mod http_learning;
 #[path = "whole/http_results.rs"]
 mod http_results;
 #[path = "whole/http_seed.rs"]

@@ -1,7 +1,7 @@
 //! Requests in the daemon's own terms.
 
 use protocol::convert::{WireError, optional, parse};
-use protocol::{ErrorCode, JobRef, StyleName, wire};
+use protocol::{ErrorCode, JobRef, StyleName, Wishes, wire};
 
 use crate::intake::{JobFilter, StylizeOrder};
 use crate::refusal::Refusal;
@@ -32,6 +32,13 @@ pub(super) fn new_style(name: &str) -> Result<StyleName, Refusal> {
         return Err(WireError::Missing("name").into());
     }
     Ok(parse("name", name)?)
+}
+
+/// Reads what a submit says about its job, and its idempotency key.
+pub(super) fn wishes(message: Option<wire::Wishes>) -> Result<(Wishes, Option<String>), Refusal> {
+    let mut message = message.unwrap_or_default();
+    let key = message.idempotency_key.take();
+    Ok((message.try_into()?, key))
 }
 
 impl TryFrom<wire::StylizeOrder> for StylizeOrder {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use protocol::convert::required;
-use protocol::wire::{self, import_style_request, stylize_request};
-use protocol::{ErrorCode, Priority};
+use protocol::wire::{self, import_style_request, paint_request, stylize_request, train_request};
+use protocol::{ErrorCode, PaintOrder, Priority, TrainOrder};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::download::{self, Chunks};
@@ -37,6 +37,7 @@ type Answer<T> = Result<Response<T>, Status>;
 impl wire::atelier_server::Atelier for Service {
     type WatchEventsStream = BoxStream<'static, Result<wire::Event, Status>>;
     type GetResultStream = Chunks;
+    type GetPreviewStream = Chunks;
     type GetStylePreviewStream = Chunks;
 
     async fn stylize(&self, request: Request<Streaming<wire::StylizeRequest>>) -> Answer<wire::StylizeResponse> {
@@ -55,6 +56,37 @@ impl wire::atelier_server::Atelier for Service {
         .await?;
         let submission = self.intake.stylize(ticket, order, photo).await?;
         Ok(Response::new(wire::StylizeResponse { job: Some(submission.job.into()), replayed: submission.replayed }))
+    }
+
+    async fn train(&self, request: Request<Streaming<wire::TrainRequest>>) -> Answer<wire::TrainResponse> {
+        let caller = caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = upload::next(&mut parts).await?.and_then(|message| message.part);
+        let Some(train_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
+        let (wishes, key) = orders::wishes(order.wishes.take())?;
+        let order = TrainOrder::try_from(order).map_err(Refusal::from)?;
+        let ticket = self.intake.open(&caller, "train", key)?;
+        let mut artwork = ticket.draft()?;
+        upload::receive(&mut parts, &mut artwork, |message| match message.part {
+            Some(train_request::Part::Chunk(bytes)) => Some(bytes),
+            _ => None,
+        })
+        .await?;
+        let submission = self.intake.train(ticket, order, wishes, artwork).await?;
+        Ok(Response::new(wire::TrainResponse { job: Some(submission.job.into()), replayed: submission.replayed }))
+    }
+
+    async fn paint(&self, request: Request<Streaming<wire::PaintRequest>>) -> Answer<wire::PaintResponse> {
+        let caller = caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = upload::next(&mut parts).await?.and_then(|message| message.part);
+        let Some(paint_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
+        let (wishes, key) = orders::wishes(order.wishes.take())?;
+        let order = PaintOrder::try_from(order).map_err(Refusal::from)?;
+        let ticket = self.intake.open(&caller, "paint", key)?;
+        let files = upload::painting(&mut parts, &ticket).await?;
+        let submission = self.intake.paint(ticket, order, wishes, files).await?;
+        Ok(Response::new(wire::PaintResponse { job: Some(submission.job.into()), replayed: submission.replayed }))
     }
 
     async fn get_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
@@ -81,9 +113,11 @@ impl wire::atelier_server::Atelier for Service {
         Ok(Response::new(events.boxed()))
     }
 
-    async fn cancel_job(&self, request: Request<wire::JobRequest>) -> Answer<wire::Job> {
+    async fn cancel_job(&self, request: Request<wire::CancelJobRequest>) -> Answer<wire::Job> {
         let caller = caller(&request)?;
-        let job = self.intake.cancel(&caller, orders::job(&request.get_ref().id)?).await?;
+        let wire::CancelJobRequest { id, keep } = request.into_inner();
+        let job = orders::job(&id)?;
+        let job = if keep { self.intake.keep(&caller, job).await? } else { self.intake.cancel(&caller, job).await? };
         Ok(Response::new(job.into()))
     }
 
@@ -130,6 +164,23 @@ impl wire::atelier_server::Atelier for Service {
         viewer(&request)?;
         let result = self.intake.result(orders::job(&request.get_ref().id)?).await?;
         Ok(Response::new(download::file(result).await?))
+    }
+
+    async fn get_preview(&self, request: Request<wire::JobRequest>) -> Answer<Chunks> {
+        viewer(&request)?;
+        let preview = self.intake.job_preview(orders::job(&request.get_ref().id)?).await?;
+        Ok(Response::new(download::bytes("image/jpeg", preview)))
+    }
+
+    async fn get_losses(&self, request: Request<wire::LossesRequest>) -> Answer<wire::LossCurve> {
+        viewer(&request)?;
+        let wire::LossesRequest { id, max } = request.into_inner();
+        Ok(Response::new(self.intake.losses(orders::job(&id)?, max).await?.into()))
+    }
+
+    async fn list_checkpoints(&self, request: Request<wire::JobRequest>) -> Answer<wire::CheckpointList> {
+        viewer(&request)?;
+        Ok(Response::new(self.intake.checkpoints(orders::job(&request.get_ref().id)?).await?.into()))
     }
 
     async fn get_style_preview(&self, request: Request<wire::StyleRequest>) -> Answer<Chunks> {

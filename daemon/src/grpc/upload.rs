@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use protocol::ErrorCode;
+use protocol::wire::PaintRequest;
+use protocol::wire::paint_request::Part;
+use protocol::{ErrorCode, PaintOrder};
 use tonic::{Code, Status};
 
-use crate::intake::Draft;
+use crate::intake::{Draft, PaintFiles, Ticket};
 use crate::refusal::Refusal;
 
 /// How long a sender may be silent between two messages.
@@ -38,6 +40,28 @@ pub(super) async fn receive<M>(
         draft.write(&chunk(message).ok_or_else(out_of_order)?)?;
     }
     Ok(())
+}
+
+/// Receives the files of a painting: each begins with a message of its own, the photo first.
+pub(super) async fn painting(
+    stream: &mut (impl Stream<Item = Result<PaintRequest, Status>> + Unpin),
+    ticket: &Ticket,
+) -> Result<PaintFiles, Status> {
+    let mut files: Vec<Draft> = Vec::new();
+    while let Some(message) = next(stream).await? {
+        match message.part {
+            Some(Part::NextFile(_)) if files.len() > PaintOrder::MOST_ARTWORKS => {
+                let detail = format!("a painting takes at most {} artworks", PaintOrder::MOST_ARTWORKS);
+                return Err(Refusal::new(ErrorCode::InvalidField, detail).into());
+            }
+            Some(Part::NextFile(_)) => files.push(ticket.draft()?),
+            Some(Part::Chunk(bytes)) => files.last_mut().ok_or_else(out_of_order)?.write(&bytes)?,
+            _ => return Err(out_of_order().into()),
+        }
+    }
+    let mut files = files.into_iter();
+    let missing = || Refusal::new(ErrorCode::MissingField, "the photo is missing; it is the first file");
+    Ok(PaintFiles { photo: files.next().ok_or_else(missing)?, artworks: files.collect() })
 }
 
 /// Refuses a stream whose messages come in the wrong order.

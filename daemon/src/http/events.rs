@@ -27,8 +27,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Streams the events of all jobs, styles, devices and mails.
 ///
 /// The first event is a `snapshot`, unless a sequence number is given: then what was missed comes first. The `id` of
-/// each event is its sequence number, its `event` is `snapshot`, `state`, `progress`, `style`, `device`, `mail` or
-/// `end`, its `data` is JSON.
+/// each event is its sequence number, its `event` is `snapshot`, `state`, `progress`, `loss`, `preview`, `style`,
+/// `device`, `mail`, `forgotten` or `end`, its `data` is JSON.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events",
     params(

@@ -53,13 +53,15 @@ pub(super) async fn show(State(server): State<Arc<Server>>, _: Caller, JobPath(j
     Ok(Json(server.intake.job(job).await?))
 }
 
-/// Cancels a job, or forgets it.
+/// Cancels a job, ends it with what there is, or forgets it.
 ///
-/// Cancelling a finished job changes nothing. With `purge=true` a finished job is forgotten: photo, result and row.
+/// Cancelling a finished job changes nothing. With `keep=true` a training or painting ends with what there is as its
+/// result. With `purge=true` a finished job is forgotten: photo, result and row.
 #[utoipa::path(
     delete, path = "/v1/jobs/{id}", tag = "jobs",
     params(
         ("id" = String, Path, description = "The job's UUID, or the last eight digits of it."),
+        ("keep" = Option<bool>, Query, description = "Keeps what a training or painting has so far as its result."),
         ("purge" = Option<bool>, Query, description = "Forgets a finished job; needs the role `admin`."),
     ),
     responses((status = 200, description = "The job as it is now, or as it was last.", body = JobJson)),
@@ -70,9 +72,14 @@ pub(super) async fn cancel(
     JobPath(job): JobPath,
     uri: Uri,
 ) -> Answer<Job> {
-    let purge = Fields::of_query(uri.query(), &["purge"])?.flag("purge")?;
+    let mut fields = Fields::of_query(uri.query(), &["keep", "purge"])?;
     let intake = &server.intake;
-    Ok(Json(if purge { intake.forget(&caller, job).await? } else { intake.cancel(&caller, job).await? }))
+    Ok(Json(match (fields.flag("keep")?, fields.flag("purge")?) {
+        (true, true) => return Err(invalid("keep", "and \"purge\" exclude each other").into()),
+        (true, false) => intake.keep(&caller, job).await?,
+        (false, true) => intake.forget(&caller, job).await?,
+        (false, false) => intake.cancel(&caller, job).await?,
+    }))
 }
 
 /// What `PATCH /v1/jobs/{id}` takes; absent keys stay as they are.

@@ -30,7 +30,7 @@ use crate::access::{Caller, sessions};
     modifiers(&Tokens),
     security(("token" = []), ("session" = []), ()),
     tags(
-        (name = "jobs", description = "Photos on their way to paintings."),
+        (name = "jobs", description = "Photos on their way to paintings, artworks on their way to styles."),
         (name = "events", description = "What happens, as it happens."),
         (name = "styles", description = "The styles at hand."),
         (name = "state", description = "How the daemon does."),

@@ -15,7 +15,9 @@ use utoipa_axum::routes;
 
 use super::refused::Refused;
 use super::server::Server;
-use super::{Front, events, frame, gate, jobs, openapi, paint, results, seed, session, state, styles, stylize, train};
+use super::{
+    Front, events, frame, gate, jobs, learning, openapi, paint, results, seed, session, state, styles, stylize, train,
+};
 use crate::refusal::Refusal;
 use crate::{grpc, page};
 
@@ -47,6 +49,12 @@ fn api() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(jobs::resume))
         .routes(routes!(jobs::retry))
         .routes(routes!(results::result))
+        .routes(routes!(learning::losses))
+        .routes(routes!(learning::losses_csv))
+        .routes(routes!(learning::losses_svg))
+        .routes(routes!(learning::losses_png))
+        .routes(routes!(learning::preview))
+        .routes(routes!(learning::checkpoints))
         .routes(routes!(events::of_job))
         .routes(routes!(events::all))
         .routes(routes!(styles::list))
@@ -109,10 +117,10 @@ mod tests {
         let document = document();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
         let operations = operations(&document);
-        assert_eq!(operations.len(), 29);
+        assert_eq!(operations.len(), 35);
         let names: HashSet<_> =
             operations.iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
-        assert_eq!(names.len(), 29, "{names:?}");
+        assert_eq!(names.len(), 35, "{names:?}");
         for (name, operation) in operations {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{name} says nothing about refusals");

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use protocol::job::JobJson;
 use protocol::job::train::{Norm, Recipe, Upsample};
-use protocol::{Priority, StyleName, TrainOrder};
+use protocol::{Priority, StyleName, TrainOrder, Wishes};
 
 use super::accepted::submitted;
 use super::fields::{Fields, missing};
@@ -15,7 +15,6 @@ use super::refused::Refused;
 use super::server::Server;
 use super::upload::Form;
 use crate::access::Caller;
-use crate::intake::Wishes;
 use crate::refusal::Refusal;
 
 const FORM: Form = Form {

@@ -1,10 +1,11 @@
 //! Finding jobs and steering them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobState, Priority, StateName, StyleName};
+use protocol::{ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobState, Parameters, Priority, StateName, StyleName};
 
 use super::submit::{check_note, invalid};
 use super::{Intake, blocking};
@@ -12,6 +13,7 @@ use crate::access::{Caller, Role};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::scheduler::{Class, Input};
+use crate::spool::storage_refusal;
 
 /// Jobs on a page where the caller names no number.
 const PAGE: u32 = 100;
@@ -128,8 +130,43 @@ impl Intake {
                 JobState::Running { started_at, .. } => Some(started_at),
                 _ => None,
             };
+            record.has_room();
             record.job.state = JobState::Cancelled { started_at, finished_at: Timestamp::now() };
             Ok(Then::Withdraw)
+        })
+        .await
+    }
+
+    /// Ends a training or painting with what there is as its result; without a step done there is nothing to keep, and
+    /// it is cancelled. A finished one stays as it is.
+    ///
+    /// # Errors
+    /// `job_not_found`, `forbidden`; `wrong_kind` for a photo in a learned style.
+    pub async fn keep(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
+        caller.require(Role::Submit)?;
+        let spool = Arc::clone(&self.0.spool);
+        self.steer(job, move |record| {
+            if record.job.kind() == JobKind::Stylize {
+                let detail = "only training and painting can be ended with what there is; cancel it without keep";
+                return Err(Refusal::new(ErrorCode::WrongKind, detail));
+            }
+            if record.job.state.is_finished() {
+                return Ok(Then::Nothing);
+            }
+            record.has_room();
+            if let JobState::Running { .. } = record.job.state {
+                record.ends_early = true;
+                return Ok(Then::Withdraw);
+            }
+            let checkpoint = spool.describe_checkpoint(record.job.id).map_err(|error| storage_refusal(&error))?;
+            if checkpoint.is_none() {
+                record.job.state = JobState::Cancelled { started_at: None, finished_at: Timestamp::now() };
+                return Ok(Then::Withdraw);
+            }
+            record.ends_early = true;
+            let was_paused = matches!(record.job.state, JobState::Paused);
+            record.job.state = JobState::Queued;
+            Ok(if was_paused { Then::Enqueue } else { Then::Save })
         })
         .await
     }
@@ -141,6 +178,11 @@ impl Intake {
     pub async fn pause(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
         self.steer(job, |record| match record.job.state {
+            // A pause that would end by itself becomes a person's own.
+            JobState::Paused if record.waits_for_room => {
+                record.has_room();
+                Ok(Then::Save)
+            }
             JobState::Paused => Ok(Then::Nothing),
             JobState::Queued | JobState::Running { .. } => {
                 record.job.state = JobState::Paused;
@@ -159,6 +201,7 @@ impl Intake {
         caller.require(Role::Submit)?;
         self.steer(job, |record| match record.job.state {
             JobState::Paused => {
+                record.has_room();
                 record.job.state = JobState::Queued;
                 Ok(Then::Enqueue)
             }
@@ -170,11 +213,16 @@ impl Intake {
     /// Puts a failed or cancelled job back into the queue.
     ///
     /// # Errors
-    /// `wrong_state` when it is neither; `result_gone` when its photo is no longer kept.
+    /// `wrong_state` when it is neither; `result_gone` when its photo is no longer kept; `style_exists` when the name of
+    /// the style to learn has been taken meanwhile.
     pub async fn retry(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
         self.accepts()?;
-        self.steer(job, |record| match record.job.state {
+        let naming = self.0.naming.lock().await;
+        if let Parameters::Train(parameters) = &self.record(job).await?.job.parameters {
+            self.check_name(parameters)?;
+        }
+        let retried = self.steer(job, |record| match record.job.state {
             JobState::Failed { .. } | JobState::Cancelled { .. } if record.expired => Err(Refusal::new(
                 ErrorCode::ResultGone,
                 format!("the photo of job {} is no longer kept; submit it anew", record.job.id),
@@ -182,12 +230,15 @@ impl Intake {
             JobState::Failed { .. } | JobState::Cancelled { .. } => {
                 record.job.state = JobState::Queued;
                 record.crashes = 0;
+                record.ends_early = false;
                 record.renew_letter();
                 Ok(Then::Enqueue)
             }
             _ => Err(wrong_state(record, "only a failed or cancelled job can be retried")),
-        })
-        .await
+        });
+        let retried = retried.await;
+        drop(naming);
+        retried
     }
 
     /// Changes a job's priority.

@@ -1,10 +1,10 @@
 //! Painting a photo by optimising its pixels.
 
-use protocol::{ErrorCode, OutputFormat, PaintOrder, PaintParameters, Parameters, Priority};
+use protocol::{ErrorCode, OutputFormat, PaintOrder, PaintParameters, Parameters, Priority, Wishes};
 use serde_json::json;
 
 use super::photo::{Checked, check_side, own_format};
-use super::submit::{NewJob, Wishes};
+use super::submit::NewJob;
 use super::train::train_refusal;
 use super::{Intake, Submission, Ticket};
 use crate::recipe;

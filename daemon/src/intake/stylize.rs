@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use models::package::Package;
 use models::picture::Header;
-use protocol::{ErrorCode, OutputFormat, Parameters, Priority, StyleName, StylizeParameters};
+use protocol::{ErrorCode, OutputFormat, Parameters, Priority, StyleName, StylizeParameters, Wishes};
 use serde_json::json;
 
 use super::photo::{check_side, own_format};
-use super::submit::{NewJob, Wishes, invalid};
+use super::submit::{NewJob, invalid};
 use super::{Intake, Submission, Ticket, blocking};
 use crate::refusal::Refusal;
 use crate::spool::Draft;

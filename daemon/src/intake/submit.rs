@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use lettre::Address;
-use protocol::{Delivery, ErrorCode, Job, JobId, JobState, MailState, Parameters, Priority};
+use protocol::{Delivery, ErrorCode, Job, JobId, JobState, MailState, Parameters, Priority, Wishes};
 use sha2::{Digest, Sha256};
 
 use super::photo::Checked;
@@ -17,17 +17,6 @@ use crate::spool::{Draft, hex, storage_refusal};
 
 /// The longest note, in characters.
 const NOTE_CHARS: usize = 1000;
-
-/// What a submit says about the job rather than about its work.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// Which jobs go first; the kind's own where absent.
-    pub priority: Option<Priority>,
-    /// Where to mail the result.
-    pub email: Option<String>,
-    /// A person's own words.
-    pub note: Option<String>,
-}
 
 /// An accepted job.
 #[derive(Debug)]
@@ -85,7 +74,7 @@ impl Intake {
         let record = Record::new(job, origin, input.described(), memory_bytes)
             .with_artworks(artworks.iter().map(Checked::described).collect());
         let artworks = artworks.into_iter().map(|artwork| artwork.draft).collect();
-        let job = self.keep(record, input.draft, artworks).await.inspect_err(|_| {
+        let job = self.write_down(record, input.draft, artworks).await.inspect_err(|_| {
             if let Some(recipient) = &recipient {
                 self.recipients().take_back(recipient);
             }
@@ -95,7 +84,7 @@ impl Intake {
     }
 
     /// Writes a new job: first its folder, then its row. When this returns, it is acknowledged.
-    async fn keep(&self, record: Record, input: Draft, artworks: Vec<Draft>) -> Result<Job, Refusal> {
+    async fn write_down(&self, record: Record, input: Draft, artworks: Vec<Draft>) -> Result<Job, Refusal> {
         let spool = Arc::clone(&self.0.spool);
         let record = blocking(move || {
             spool.create(&record, input, artworks).map_err(|error| storage_refusal(&error))?;

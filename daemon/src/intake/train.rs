@@ -3,11 +3,11 @@
 use models::training::{Recipe, TrainError, check_artwork};
 use protocol::job::OutOfBounds;
 use protocol::job::train::{BUILTIN_DATASET, TrainInit};
-use protocol::{ErrorCode, JobKind, Parameters, Priority, StateName, StyleName, TrainOrder, TrainParameters};
+use protocol::{ErrorCode, JobKind, Parameters, Priority, StateName, StyleName, TrainOrder, TrainParameters, Wishes};
 use serde_json::json;
 
 use super::photo::Checked;
-use super::submit::{NewJob, Wishes, invalid};
+use super::submit::{NewJob, invalid};
 use super::{Intake, Submission, Ticket};
 use crate::recipe;
 use crate::refusal::Refusal;
@@ -57,7 +57,7 @@ impl Intake {
     }
 
     /// Refuses a name that is taken: by a style, or by one that is being learned.
-    fn check_name(&self, parameters: &TrainParameters) -> Result<(), Refusal> {
+    pub(super) fn check_name(&self, parameters: &TrainParameters) -> Result<(), Refusal> {
         let TrainParameters { name, replace, .. } = parameters;
         if *replace {
             return Ok(());

@@ -1,8 +1,8 @@
 //! Training and painting: what was asked for and how it goes.
 
 use super::page::{all, try_all};
-use super::{WireError, Word, instant, parse, present, required, timestamp};
-use crate::job::{PaintParameters, TrainParameters};
+use super::{WireError, Word, instant, optional, parse, present, required, timestamp, to_wire};
+use crate::job::{PaintOrder, PaintParameters, TrainOrder, TrainParameters, Wishes};
 use crate::loss::{Checkpoint, CheckpointList, LossCurve, LossPoint};
 use crate::wire;
 
@@ -61,6 +61,125 @@ impl TryFrom<wire::TrainParameters> for TrainParameters {
             checkpoint_every: message.checkpoint_every,
             preview_every: message.preview_every,
         })
+    }
+}
+
+impl From<TrainOrder> for wire::TrainOrder {
+    fn from(order: TrainOrder) -> Self {
+        Self {
+            name: order.name.to_string(),
+            dataset: order.dataset,
+            replace: order.replace,
+            recipe: to_wire(order.recipe),
+            steps: order.steps,
+            batch: order.batch,
+            size: order.size,
+            art_size: order.art_size,
+            seed: order.seed,
+            learning_rate: order.learning_rate,
+            content_weight: order.content_weight,
+            style_weight: order.style_weight,
+            tv_weight: order.tv_weight,
+            norm: to_wire(order.norm),
+            upsample: to_wire(order.upsample),
+            width: order.width,
+            residuals: order.residuals,
+            init: order.init.map(|init| init.to_string()),
+            early_stop: order.early_stop,
+            checkpoint_every: order.checkpoint_every,
+            preview_every: order.preview_every,
+            wishes: None,
+        }
+    }
+}
+
+impl TryFrom<wire::TrainOrder> for TrainOrder {
+    type Error = WireError;
+
+    fn try_from(message: wire::TrainOrder) -> Result<Self, WireError> {
+        if message.name.is_empty() {
+            return Err(WireError::Missing("name"));
+        }
+        Ok(Self {
+            name: parse("name", &message.name)?,
+            dataset: message.dataset,
+            replace: message.replace,
+            recipe: optional("recipe", message.recipe)?,
+            steps: message.steps,
+            batch: message.batch,
+            size: message.size,
+            art_size: message.art_size,
+            seed: message.seed,
+            learning_rate: message.learning_rate,
+            content_weight: message.content_weight,
+            style_weight: message.style_weight,
+            tv_weight: message.tv_weight,
+            norm: optional("norm", message.norm)?,
+            upsample: optional("upsample", message.upsample)?,
+            width: message.width,
+            residuals: message.residuals,
+            init: message.init.map(|init| parse("init", &init)).transpose()?,
+            early_stop: message.early_stop,
+            checkpoint_every: message.checkpoint_every,
+            preview_every: message.preview_every,
+        })
+    }
+}
+
+impl From<PaintOrder> for wire::PaintOrder {
+    fn from(order: PaintOrder) -> Self {
+        Self {
+            artwork_weights: order.artwork_weights,
+            steps: order.steps,
+            optimizer: to_wire(order.optimizer),
+            init: to_wire(order.init),
+            seed: order.seed,
+            content_weight: order.content_weight,
+            style_weight: order.style_weight,
+            tv_weight: order.tv_weight,
+            size: order.size,
+            preserve_color: order.preserve_color,
+            format: to_wire(order.format),
+            preview_every: order.preview_every,
+            wishes: None,
+        }
+    }
+}
+
+impl TryFrom<wire::PaintOrder> for PaintOrder {
+    type Error = WireError;
+
+    fn try_from(message: wire::PaintOrder) -> Result<Self, WireError> {
+        Ok(Self {
+            artwork_weights: message.artwork_weights,
+            steps: message.steps,
+            optimizer: optional("optimizer", message.optimizer)?,
+            init: optional("init", message.init)?,
+            seed: message.seed,
+            content_weight: message.content_weight,
+            style_weight: message.style_weight,
+            tv_weight: message.tv_weight,
+            size: message.size,
+            preserve_color: message.preserve_color,
+            format: optional("format", message.format)?,
+            preview_every: message.preview_every,
+        })
+    }
+}
+
+impl From<Wishes> for wire::Wishes {
+    fn from(wishes: Wishes) -> Self {
+        let Wishes { priority, email, note } = wishes;
+        Self { priority: to_wire(priority), email, note, idempotency_key: None }
+    }
+}
+
+impl TryFrom<wire::Wishes> for Wishes {
+    type Error = WireError;
+
+    fn try_from(message: wire::Wishes) -> Result<Self, WireError> {
+        let wire::Wishes { priority, email, note, idempotency_key: _ } = message;
+        Ok(Self { priority: optional("priority", priority)?, email, note })
     }
 }
 

@@ -85,6 +85,51 @@ fn train() -> impl Strategy<Value = TrainParameters> {
     )
 }
 
+/// Orders what would be filled in as this.
+fn order_of(parameters: TrainParameters) -> TrainOrder {
+    TrainOrder {
+        name: parameters.name,
+        dataset: Some(parameters.dataset),
+        replace: parameters.replace,
+        recipe: Some(parameters.recipe),
+        steps: Some(parameters.steps),
+        batch: Some(parameters.batch),
+        size: Some(parameters.size),
+        art_size: Some(parameters.art_size),
+        seed: Some(parameters.seed),
+        learning_rate: Some(parameters.learning_rate),
+        content_weight: Some(parameters.content_weight),
+        style_weight: Some(parameters.style_weight),
+        tv_weight: Some(parameters.tv_weight),
+        norm: Some(parameters.norm),
+        upsample: Some(parameters.upsample),
+        width: Some(parameters.width),
+        residuals: Some(parameters.residuals),
+        init: Some(parameters.init),
+        early_stop: parameters.early_stop,
+        checkpoint_every: Some(parameters.checkpoint_every),
+        preview_every: Some(parameters.preview_every),
+    }
+}
+
+/// Orders what would be filled in as this.
+fn painting_of(parameters: PaintParameters) -> PaintOrder {
+    PaintOrder {
+        artwork_weights: parameters.artwork_weights,
+        steps: Some(parameters.steps),
+        optimizer: Some(parameters.optimizer),
+        init: Some(parameters.init),
+        seed: Some(parameters.seed),
+        content_weight: Some(parameters.content_weight),
+        style_weight: Some(parameters.style_weight),
+        tv_weight: Some(parameters.tv_weight),
+        size: parameters.size,
+        preserve_color: parameters.preserve_color,
+        format: Some(parameters.format),
+        preview_every: Some(parameters.preview_every),
+    }
+}
+
 fn paint() -> impl Strategy<Value = PaintParameters> {
     let words = (word(Optimizer::ALL), word(PaintInit::ALL), word(OutputFormat::ALL));
     let whole = (any::<u32>(), any::<u64>(), of(any::<u32>()), any::<u32>());
@@ -272,6 +317,17 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    #[test]
+    fn an_order_survives_the_wire(train in train(), paint in paint(), is_bare in any::<bool>(), note in of(text())) {
+        let name = train.name.clone();
+        let order = if is_bare { TrainOrder::new(name) } else { order_of(train) };
+        prop_assert_eq!(round_trip::<_, wire::TrainOrder>(order.clone()), order);
+        let order = if is_bare { PaintOrder::default() } else { painting_of(paint) };
+        prop_assert_eq!(round_trip::<_, wire::PaintOrder>(order.clone()), order);
+        let wishes = Wishes { priority: is_bare.then_some(Priority::Batch), email: note.clone(), note };
+        prop_assert_eq!(round_trip::<_, wire::Wishes>(wishes.clone()), wishes);
+    }
+
     #[test]
     fn a_job_survives_the_wire(job in job()) {
         prop_assert_eq!(round_trip::<_, wire::Job>(job.clone()), job);

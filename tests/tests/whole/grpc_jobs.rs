@@ -129,10 +129,19 @@ async fn a_job_can_be_steered_by_its_short_id() {
     let job_with_note = client.set_note(noted(Some("mine"))).await.unwrap().into_inner();
     assert_eq!(job_with_note.note.as_deref(), Some("mine"));
     assert_eq!(client.set_note(noted(None)).await.unwrap().into_inner().note, None);
-    is(&client.cancel_job(short()).await.unwrap().into_inner(), JobState::Cancelled);
-    is(&client.cancel_job(short()).await.unwrap().into_inner(), JobState::Cancelled);
+    is(
+        &client.cancel_job(wire::CancelJobRequest { id: short().id, keep: false }).await.unwrap().into_inner(),
+        JobState::Cancelled,
+    );
+    is(
+        &client.cancel_job(wire::CancelJobRequest { id: short().id, keep: false }).await.unwrap().into_inner(),
+        JobState::Cancelled,
+    );
     is(&client.retry_job(short()).await.unwrap().into_inner(), JobState::Queued);
-    is(&client.cancel_job(short()).await.unwrap().into_inner(), JobState::Cancelled);
+    is(
+        &client.cancel_job(wire::CancelJobRequest { id: short().id, keep: false }).await.unwrap().into_inner(),
+        JobState::Cancelled,
+    );
     assert_eq!(client.forget_job(short()).await.unwrap().into_inner().id, job.id);
     assert_eq!(client.get_job(short()).await.unwrap_err().code(), tonic::Code::NotFound);
 }

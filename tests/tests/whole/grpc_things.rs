@@ -102,8 +102,9 @@ async fn a_role_may_do_what_it_may_do_and_no_more() {
 
     let job = client.stylize(with(&submit, upload(order(), &picture(4, 3)))).await.unwrap().into_inner().job.unwrap();
     let named = || wire::JobRequest { id: job.id.clone() };
-    assert_eq!(code(client.cancel_job(with(&view, named())).await.unwrap_err()), ErrorCode::Forbidden);
-    client.cancel_job(with(&submit, named())).await.unwrap();
+    let stop = || wire::CancelJobRequest { id: job.id.clone(), keep: false };
+    assert_eq!(code(client.cancel_job(with(&view, stop())).await.unwrap_err()), ErrorCode::Forbidden);
+    client.cancel_job(with(&submit, stop())).await.unwrap();
     assert_eq!(code(client.forget_job(with(&submit, named())).await.unwrap_err()), ErrorCode::Forbidden);
     let style = wire::StyleRequest { name: "great-wave".to_owned() };
     assert_eq!(code(client.delete_style(with(&submit, style)).await.unwrap_err()), ErrorCode::Forbidden);

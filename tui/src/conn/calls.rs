@@ -46,8 +46,6 @@ impl Connection {
     job_calls! {
         /// Finds a job.
         job as get_job,
-        /// Stops a job; a finished one stays as it is.
-        cancel as cancel_job,
         /// Holds a job back.
         pause as pause_job,
         /// Puts a paused job back into the queue.
@@ -56,6 +54,15 @@ impl Connection {
         retry as retry_job,
         /// Forgets a finished job: photo, result and row.
         forget as forget_job,
+    }
+
+    /// Stops a job; a finished one stays as it is.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn cancel(&self, job: JobRef) -> Result<Job, CallError> {
+        let message = wire::CancelJobRequest { id: job.to_string(), keep: false };
+        self.ask(message, async |mut client, request| client.cancel_job(request).await).await
     }
 
     /// Lists jobs, newest first.
