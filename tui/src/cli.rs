@@ -9,19 +9,20 @@ use protocol::JobRef;
 use crate::conn::{CallError, Connection};
 
 mod args;
-mod files;
+mod console;
+pub(crate) mod files;
 mod import;
 mod jobs;
 mod printer;
 mod submit;
-mod view;
+pub(crate) mod view;
 
 use args::{Cli, Command};
 use printer::Printer;
 
 /// Why a command did not end well.
 #[derive(Debug, thiserror::Error)]
-enum CliError {
+pub(crate) enum CliError {
     /// The daemon's answer, or none.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -34,6 +35,9 @@ enum CliError {
     /// A person had enough of waiting, and what that means is said already.
     #[error("interrupted")]
     Interrupted,
+    /// A signal ended the console.
+    #[error("ended by signal {0}")]
+    Signal(u8),
     /// Whoever read our output has gone.
     #[error("the reader of the output has gone")]
     ClosedPipe,
@@ -53,6 +57,7 @@ impl CliError {
             Self::Usage(_) => 2,
             Self::Call(CallError::Unreachable { .. }) => 3,
             Self::Interrupted => 130,
+            Self::Signal(number) => 128 + number,
         }
     }
 }
@@ -76,9 +81,10 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, printer: &Printer) -> Result<(), CliError> {
-    let Some(command) = cli.command else {
-        return Err(CliError::Usage("the console is not built yet; `atelier --help` lists the commands".to_owned()));
-    };
+    let Some(command) = cli.command else { return console::run(cli.console, cli.global, printer).await };
+    if cli.console.is_given() {
+        return Err(CliError::Usage("--once, --ascii and --ground are for the console, without a command".to_owned()));
+    }
     if let Command::Completions { shell } = command {
         return printer.completions(shell);
     }

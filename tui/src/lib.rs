@@ -1,6 +1,19 @@
-//! `atelier`: the command line.
+//! `atelier`: the command line and the console.
 //!
-//! It knows the daemon by its wire format alone. `conn` talks, [`cli`] reads orders and shows answers.
+//! It knows the daemon by its wire format alone. `conn` talks, [`cli`] reads orders and shows answers. The console is
+//! `console` (the loop), `app` (what it knows and how that changes), `view` (from there to the screen), `keys`
+//! (what can be pressed) and `theme` (how it looks).
 
 pub mod cli;
 mod conn;
+
+mod app;
+mod console;
+mod keys;
+mod picture;
+mod term;
+mod theme;
+mod view;
+
+#[cfg(test)]
+mod documented;

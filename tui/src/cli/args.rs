@@ -15,8 +15,39 @@ use crate::conn::{Server, Token};
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) console: Console,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// What the console understands: `atelier` without a command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Without a command: the console")]
+pub(crate) struct Console {
+    /// Print what there is now, and leave
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Draw with ASCII alone
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// The terminal's ground; asked of the environment where absent
+    #[arg(long, value_enum, value_name = "GROUND")]
+    pub(crate) ground: Option<GroundName>,
+}
+
+impl Console {
+    /// Says whether any of it was said.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.once || self.ascii || self.ground.is_some()
+    }
+}
+
+/// What a terminal writes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GroundName {
+    Dark,
+    Light,
 }
 
 /// What every command understands.
@@ -229,5 +260,8 @@ mod tests {
         check("atelier jobs --state walking", false);
         check("atelier jobs --server ftp://nowhere", false);
         check("atelier", true);
+        check("atelier --once --json", true);
+        check("atelier --ascii --ground light", true);
+        check("atelier --ground grey", false);
     }
 }

@@ -85,7 +85,7 @@ impl Printer {
     /// Says why a command did not end well; programs get the stable code too.
     pub(crate) fn error(&self, error: &CliError) {
         match error {
-            CliError::Failed | CliError::Interrupted | CliError::ClosedPipe => return,
+            CliError::Failed | CliError::Interrupted | CliError::Signal(_) | CliError::ClosedPipe => return,
             CliError::Call(CallError::Unreachable { .. }) => {
                 self.say(&format!("{error}; start one with `atelierd`, or name another with --server"));
             }
@@ -126,7 +126,7 @@ impl Problem {
         let code = match error {
             CliError::Call(call) => return Self::of_call(call),
             CliError::Usage(_) => "usage",
-            CliError::Interrupted => "interrupted",
+            CliError::Interrupted | CliError::Signal(_) => "interrupted",
             CliError::Failed | CliError::ClosedPipe | CliError::Output(_) => "failed",
         };
         Self { error: ProblemBody { code, detail: error.to_string() } }

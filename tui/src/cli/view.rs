@@ -12,10 +12,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use details::{job, style};
+pub(crate) use details::{job, parameters, style};
 pub(crate) use events::{Printed, event};
 pub(crate) use lists::{devices, jobs, mail, styles};
-pub(crate) use text::{Paint, dimensions, plain, seconds};
+pub(crate) use text::{Paint, bytes, dimensions, plain, seconds, size};
 
 /// How things look here and now.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use protocol::convert::{WireError, to_wire};
+use protocol::convert::{WireError, Word as _, to_wire};
 use protocol::wire;
-use protocol::{Device, Job, JobKind, JobPage, JobRef, Mail, StateName, Style, StyleName};
+use protocol::{Device, Job, JobKind, JobPage, JobRef, Mail, Priority, StateName, Style, StyleName};
 use tonic::{Request, Response, Status};
 
 use super::{CallError, Client, Connection};
@@ -102,6 +102,35 @@ impl Connection {
     /// Whatever the daemon refuses, and an unreachable daemon.
     pub(crate) async fn mail(&self) -> Result<Vec<Mail>, CallError> {
         self.ask(wire::ListMailRequest {}, async |mut client, request| client.list_mail(request).await).await
+    }
+
+    /// Moves a job into another class.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn set_priority(&self, job: JobRef, priority: Priority) -> Result<Job, CallError> {
+        let message = wire::SetPriorityRequest { id: job.to_string(), priority: priority.number() };
+        self.ask(message, async |mut client, request| client.set_priority(request).await).await
+    }
+
+    /// Deletes a style.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn delete_style(&self, name: &StyleName) -> Result<(), CallError> {
+        let answer = self.client.clone().delete_style(wire::StyleRequest { name: name.to_string() }).await;
+        answer.map(drop).map_err(|status| self.failed(&status))
+    }
+
+    /// Asks the daemon about itself and about the caller.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn server(&self) -> Result<wire::Server, CallError> {
+        let mut request = Request::new(wire::GetServerRequest {});
+        request.set_timeout(ANSWER_TIMEOUT);
+        let answer = self.client.clone().get_server(request).await;
+        answer.map(Response::into_inner).map_err(|status| self.failed(&status))
     }
 
     /// Sends one message and reads one answer.

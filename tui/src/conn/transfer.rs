@@ -100,6 +100,19 @@ impl Connection {
     pub(crate) async fn result(&self, job: JobRef) -> Result<Download, CallError> {
         let request = wire::JobRequest { id: job.to_string() };
         let answer = self.client.clone().get_result(request).await;
+        self.download(answer).await
+    }
+
+    /// Opens a style's preview.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn style_preview(&self, name: &StyleName) -> Result<Download, CallError> {
+        let answer = self.client.clone().get_style_preview(wire::StyleRequest { name: name.to_string() }).await;
+        self.download(answer).await
+    }
+
+    async fn download(&self, answer: Result<Response<Streaming<wire::Chunk>>, Status>) -> Result<Download, CallError> {
         let mut chunks = answer.map_err(|status| self.failed(&status))?.into_inner();
         let first = chunks.message().await.map_err(|status| self.failed(&status))?.unwrap_or_default();
         let left = first.total_bytes;
@@ -183,6 +196,22 @@ impl Download {
     #[must_use]
     pub(crate) fn media_type(&self) -> &str {
         &self.media_type
+    }
+
+    /// Reads everything, up to so many bytes.
+    ///
+    /// # Errors
+    /// [`CallError::Foreign`] when there are more, and those of [`Self::next`].
+    pub(crate) async fn whole(mut self, most_bytes: usize) -> Result<Vec<u8>, CallError> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            whole.extend(bytes);
+            if whole.len() > most_bytes {
+                let reason = format!("a file of more than {most_bytes} bytes");
+                return Err(CallError::Foreign { server: self.connection.server.clone(), reason });
+            }
+        }
+        Ok(whole)
     }
 
     /// Waits for the next bytes; none at the end.

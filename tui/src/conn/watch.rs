@@ -33,6 +33,39 @@ impl Connection {
         watch.stream = Some(watch.open().await?);
         Ok(watch)
     }
+
+    /// Opens the stream of all events after a number; without one a snapshot comes first.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn events(&self, after: Option<u64>) -> Result<Events, CallError> {
+        let stream = self.stream(None, after).await?;
+        Ok(Events { connection: self.clone(), stream })
+    }
+
+    async fn stream(&self, job: Option<JobRef>, after: Option<u64>) -> Result<Streaming<wire::Event>, CallError> {
+        let request = wire::WatchEventsRequest { job: job.map(|job| job.to_string()), after };
+        let answer = self.client.clone().watch_events(request).await;
+        Ok(answer.map_err(|status| self.failed(&status))?.into_inner())
+    }
+}
+
+/// All events, until the connection breaks: for those who show that it did.
+pub(crate) struct Events {
+    connection: Connection,
+    stream: Streaming<wire::Event>,
+}
+
+impl Events {
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] when the connection breaks or the daemon ends.
+    pub(crate) async fn next(&mut self) -> Result<Event, CallError> {
+        let message = self.stream.message().await.map_err(|status| self.connection.failed(&status))?;
+        let ended = || self.connection.failed(&Status::unavailable("the daemon has ended"));
+        Event::try_from(message.ok_or_else(ended)?).map_err(|error| self.connection.garbled(&error))
+    }
 }
 
 impl Watch {
@@ -73,9 +106,7 @@ impl Watch {
     }
 
     async fn open(&self) -> Result<Streaming<wire::Event>, CallError> {
-        let request = wire::WatchEventsRequest { job: self.job.map(|job| job.to_string()), after: self.last };
-        let answer = self.connection.client.clone().watch_events(request).await;
-        Ok(answer.map_err(|status| self.connection.failed(&status))?.into_inner())
+        self.connection.stream(self.job, self.last).await
     }
 
     async fn reconnect(&mut self) -> Result<(), CallError> {

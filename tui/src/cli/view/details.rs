@@ -72,7 +72,8 @@ fn times(state: &JobState, look: &Look) -> Vec<(&'static str, Cell)> {
     rows.into_iter().filter_map(|(name, at)| Some((name, cell(look.moment(at?))))).collect()
 }
 
-fn parameters(parameters: &Parameters) -> String {
+/// Says what was asked for.
+pub(crate) fn parameters(parameters: &Parameters) -> String {
     match parameters {
         Parameters::Stylize(stylize) => {
             let look = result_look(stylize.size, stylize.preserve_color, stylize.format);

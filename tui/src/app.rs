@@ -1,0 +1,465 @@
+//! What the console knows and shows, and how it changes: `update(state, input) -> effects`.
+//!
+//! Nothing here reads a clock, a terminal, a file or the network: time comes with every input, and what must be done
+//! outside is returned as [`Effect`]s, whose answers come back as inputs.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use protocol::convert::Refused;
+use protocol::{Device, Event, EventBody, Job, JobId, JobPage, Mail, Priority, StyleName};
+use ratatui::crossterm::event::KeyEvent;
+
+pub(crate) mod act;
+pub(crate) mod devices;
+pub(crate) mod filter;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub(crate) mod jobs;
+pub(crate) mod link;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod overlay;
+pub(crate) mod styles;
+#[cfg(test)]
+mod tests;
+
+use filter::Filter;
+use link::{Link, LinkNews, Role};
+use overlay::Overlay;
+
+use crate::cli::view::plain;
+use crate::keys::{self, Action, Scope};
+use crate::picture::Picture;
+use crate::theme::Tone;
+
+/// The views, in the order of their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Everything that waits, runs and has run.
+    Jobs,
+    /// What can be painted.
+    Styles,
+    /// What does the work.
+    Devices,
+    /// The outbox.
+    Mail,
+    /// What happens.
+    Log,
+}
+
+impl View {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::Jobs, Self::Styles, Self::Devices, Self::Mail, Self::Log];
+
+    /// Returns its title.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Jobs => "Jobs",
+            Self::Styles => "Styles",
+            Self::Devices => "Devices",
+            Self::Mail => "Mail",
+            Self::Log => "Log",
+        }
+    }
+
+    fn beside(self, step: usize) -> Self {
+        let at = Self::ALL.iter().position(|view| *view == self).unwrap_or(0);
+        Self::ALL[(at + step) % Self::ALL.len()]
+    }
+}
+
+/// Something that comes in.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// A text was pasted.
+    Paste(String),
+    /// The terminal has this size now.
+    Size(u16, u16),
+    /// Time has passed.
+    Tick,
+    /// The connection came or went.
+    Link(LinkNews),
+    /// Something happened in the daemon.
+    Event(Box<Event>),
+    /// An effect has an answer.
+    Answer(Answer),
+}
+
+/// What an effect brought.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A page of older jobs.
+    Older(JobPage),
+    /// The outbox.
+    Mail(Vec<Mail>),
+    /// The devices as they are now.
+    Devices(Vec<Device>),
+    /// A style's preview.
+    StylePreview(StyleName, Option<Picture>),
+    /// A finished job's painting.
+    Painting(JobId, Option<Picture>),
+    /// A job after a change.
+    Changed(Change, Box<Job>),
+    /// A file was written.
+    Saved(String),
+    /// A style was deleted.
+    Deleted(StyleName),
+    /// Something did not work, and why.
+    Failed(&'static str, Failed),
+}
+
+/// Why something did not work.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The daemon refuses.
+    Refused(Refused),
+    /// Everything else, in words.
+    Other(String),
+}
+
+/// A change of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Stop it.
+    Cancel,
+    /// Hold it back.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Queue it again.
+    Retry,
+    /// Forget it.
+    Forget,
+    /// Put it into another class.
+    Priority(Priority),
+}
+
+impl Change {
+    /// Returns what has been done when it is done.
+    pub(crate) const fn done(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancelled",
+            Self::Pause => "paused",
+            Self::Resume | Self::Retry => "queued",
+            Self::Forget => "forgotten",
+            Self::Priority(Priority::Interactive) => "interactive",
+            Self::Priority(Priority::Batch) => "batch",
+        }
+    }
+}
+
+/// What must be done outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Change jobs, each as well as it can be.
+    Change(Change, Vec<JobId>),
+    /// Fetch the jobs before this cursor, or the newest.
+    Older(Option<String>),
+    /// Fetch the outbox.
+    Mail,
+    /// Fetch the devices.
+    Devices,
+    /// Fetch a style's preview.
+    StylePreview(StyleName),
+    /// Fetch a job's painting to look at it.
+    Painting(JobId),
+    /// Write a job's result into a file of this name, in the folder where the console was started.
+    Save(JobId, String),
+    /// Delete a style.
+    Delete(StyleName),
+    /// Try to connect now.
+    Reconnect,
+    /// Draw everything anew.
+    Repaint,
+    /// Stop until `fg`.
+    Suspend,
+    /// Leave.
+    Detach,
+}
+
+/// A line that passes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Notice {
+    /// What it says.
+    pub(crate) text: String,
+    /// What it means.
+    pub(crate) tone: Tone,
+    /// When it goes.
+    pub(crate) until: Timestamp,
+}
+
+/// A text that is being typed into a view's filter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Typing {
+    /// What has been typed.
+    pub(crate) text: String,
+    /// What was there before.
+    before: String,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// Where the daemon is.
+    pub(crate) server: String,
+    /// The reader's time zone.
+    pub(crate) zone: TimeZone,
+    /// The present, as the last input had it.
+    pub(crate) now: Timestamp,
+    /// The terminal's columns and rows.
+    pub(crate) size: (u16, u16),
+    pub(crate) link: Link,
+    pub(crate) role: Role,
+    pub(crate) version: String,
+    pub(crate) not_ready: Option<String>,
+    pub(crate) view: View,
+    pub(crate) overlay: Option<Overlay>,
+    pub(crate) typing: Option<Typing>,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) jobs: jobs::Jobs,
+    pub(crate) painting: Option<(JobId, Option<Picture>)>,
+    pub(crate) styles: styles::Styles,
+    pub(crate) devices: devices::Devices,
+    pub(crate) mail: styles::Outbox,
+    pub(crate) log: log::Log,
+}
+
+impl App {
+    /// Begins with nothing.
+    pub(crate) fn new(server: String, now: Timestamp, zone: TimeZone) -> Self {
+        Self {
+            server,
+            zone,
+            now,
+            size: (80, 24),
+            link: Link::Connecting,
+            role: Role::View,
+            version: String::new(),
+            not_ready: None,
+            view: View::Jobs,
+            overlay: None,
+            typing: None,
+            notice: None,
+            jobs: jobs::Jobs::default(),
+            painting: None,
+            styles: styles::Styles::default(),
+            devices: devices::Devices::default(),
+            mail: styles::Outbox::default(),
+            log: log::Log::default(),
+        }
+    }
+
+    /// Says whether the daemon is there.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.link == Link::Connected
+    }
+
+    /// Returns the scopes in which a key is looked up, the nearest first.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        if let Some(overlay) = &self.overlay {
+            return vec![overlay.scope()];
+        }
+        if self.typing.is_some() {
+            return vec![Scope::Text];
+        }
+        let here = match self.view {
+            View::Jobs if self.jobs.open.is_some() => return vec![Scope::Job, Scope::Everywhere],
+            View::Jobs => Scope::Jobs,
+            View::Styles => Scope::Styles,
+            View::Devices => Scope::Devices,
+            View::Mail => Scope::Mail,
+            View::Log => Scope::Log,
+        };
+        vec![here, Scope::List, Scope::Everywhere]
+    }
+
+    /// Shows a passing line.
+    pub(crate) fn tell(&mut self, tone: Tone, text: impl Into<String>) {
+        let until = self.now + jiff::SignedDuration::from_secs(6);
+        self.notice = Some(Notice { text: text.into(), tone, until });
+    }
+}
+
+/// Changes the state and returns what must be done outside.
+pub(crate) fn update(app: &mut App, now: Timestamp, input: Input) -> Vec<Effect> {
+    app.now = now;
+    if app.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+        app.notice = None;
+    }
+    match input {
+        Input::Size(columns, rows) => {
+            app.size = (columns, rows);
+            Vec::new()
+        }
+        Input::Key(event) => key(app, &event),
+        Input::Paste(text) => {
+            if let Some(typing) = &mut app.typing {
+                typing.text.extend(text.chars().filter(|c| !c.is_control()));
+                retype(app);
+            }
+            Vec::new()
+        }
+        Input::Tick => tick(app),
+        Input::Link(news) => link(app, news),
+        Input::Event(event) => hear(app, *event),
+        Input::Answer(answer) => answered(app, answer),
+    }
+}
+
+fn key(app: &mut App, event: &KeyEvent) -> Vec<Effect> {
+    app.notice = None;
+    let action = keys::lookup(&app.scopes(), event);
+    if let Some(overlay) = app.overlay.take() {
+        return overlay::key(app, overlay, action);
+    }
+    if app.typing.is_some() {
+        return typed(app, event, action);
+    }
+    match action {
+        Some(action) if act::can(app, action) => act::perform(app, action),
+        _ => Vec::new(),
+    }
+}
+
+/// A key while a filter is typed: most of them write.
+fn typed(app: &mut App, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
+    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+    let Some(typing) = &mut app.typing else { return Vec::new() };
+    match (action, event.code) {
+        (Some(Action::Accept), _) => app.typing = None,
+        (Some(Action::Abandon), _) => {
+            typing.text = std::mem::take(&mut typing.before);
+            retype(app);
+            app.typing = None;
+        }
+        (_, KeyCode::Backspace) => {
+            typing.text.pop();
+            retype(app);
+        }
+        (_, KeyCode::Char('u')) if event.modifiers == KeyModifiers::CONTROL => {
+            typing.text.clear();
+            retype(app);
+        }
+        (_, KeyCode::Char(c)) if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() => {
+            typing.text.push(c);
+            retype(app);
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Lets the filter follow what is typed.
+fn retype(app: &mut App) {
+    let Some(text) = app.typing.as_ref().map(|typing| typing.text.clone()) else { return };
+    match app.view {
+        View::Jobs => app.jobs.filter = Filter::new(&text),
+        View::Styles => app.styles.filter = Filter::new(&text),
+        View::Mail => app.mail.filter = Filter::new(&text),
+        View::Log => {
+            app.log.search = text;
+            if !app.log.lines().back().is_some_and(|line| app.log.matches(line)) {
+                app.log.find(false);
+            }
+        }
+        View::Devices => {}
+    }
+}
+
+/// Time has passed: what no event tells is asked for.
+fn tick(app: &mut App) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if app.is_connected() && app.devices.wants_news(app.now, app.view == View::Devices) {
+        effects.push(Effect::Devices);
+    }
+    effects
+}
+
+fn link(app: &mut App, news: LinkNews) -> Vec<Effect> {
+    match news {
+        LinkNews::Connected(host) => {
+            if app.link != Link::Connected {
+                let text = format!("connected to {}", plain(&app.server));
+                app.log.say(app.now, "console", text, Tone::Good);
+            }
+            app.link = Link::Connected;
+            app.role = host.role;
+            app.version = host.version;
+            app.not_ready = host.not_ready;
+            // The outbox is in no snapshot.
+            vec![Effect::Mail]
+        }
+        LinkNews::Lost { reason, retry_in } => {
+            if app.link == Link::Connected {
+                app.log.say(app.now, "console", format!("disconnected: {}", plain(&reason)), Tone::Bad);
+            }
+            let retry_at = app.now + retry_in;
+            app.link = Link::Lost { reason, retry_at };
+            Vec::new()
+        }
+    }
+}
+
+fn hear(app: &mut App, event: Event) -> Vec<Effect> {
+    app.log.hear(&event);
+    let mut effects = Vec::new();
+    match event.body {
+        EventBody::Snapshot(snapshot) => {
+            app.jobs.replace(snapshot.jobs);
+            app.styles.replace(snapshot.styles);
+            app.devices.replace(event.at, snapshot.devices);
+            effects.push(Effect::Mail);
+        }
+        EventBody::State(job) => app.jobs.put(*job),
+        EventBody::Progress { job, progress, rate, eta_seconds } => {
+            app.jobs.set_progress(job, progress, rate, eta_seconds);
+        }
+        EventBody::Style { name, style } => app.styles.put(name, style),
+        EventBody::Device(device) => app.devices.put(event.at, device),
+        EventBody::Mail(mail) => app.mail.put(mail),
+        EventBody::Forgotten { job } => {
+            app.jobs.remove(job);
+            app.mail.forget(job);
+        }
+        EventBody::Loss { .. } | EventBody::Preview { .. } | EventBody::End { .. } => {}
+    }
+    effects.extend(act::look(app));
+    effects
+}
+
+fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
+    match answer {
+        Answer::Older(page) => app.jobs.add_older(page),
+        Answer::Mail(mail) => app.mail.replace(mail),
+        Answer::Devices(devices) => app.devices.replace(app.now, devices),
+        Answer::StylePreview(name, picture) => app.styles.set_preview(name, picture),
+        Answer::Painting(job, picture) => app.painting = Some((job, picture)),
+        Answer::Changed(change, job) => changed(app, change, *job),
+        Answer::Saved(path) => app.tell(Tone::Good, format!("written: {}", plain(&path))),
+        Answer::Deleted(name) => app.tell(Tone::Good, format!("deleted: {name}")),
+        Answer::Failed(what, failed) => {
+            let why = match failed {
+                Failed::Refused(refused) => refused.detail,
+                Failed::Other(words) => words,
+            };
+            app.tell(Tone::Bad, format!("{what}: {}", plain(&why)));
+        }
+    }
+    Vec::new()
+}
+
+fn changed(app: &mut App, change: Change, job: Job) {
+    let (id, state) = (job.id, job.state.name());
+    // A cancelled job that had finished before stays what it was.
+    let late = change == Change::Cancel && state != protocol::StateName::Cancelled;
+    let text =
+        if late { format!("{}  {state} already", id.short()) } else { format!("{}  {}", id.short(), change.done()) };
+    app.tell(if late { Tone::Waiting } else { Tone::Good }, text);
+    if change == Change::Forget {
+        app.jobs.remove(id);
+    } else {
+        app.jobs.put(job);
+    }
+}

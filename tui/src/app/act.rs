@@ -1,0 +1,277 @@
+//! What the keys do in the views, and when they can.
+
+use protocol::{Job, JobState, Priority, StateName};
+
+use super::jobs::Older;
+use super::link::Role;
+use super::list::Motion;
+use super::overlay::{Overlay, Question};
+use super::{App, Change, Effect, Typing, View};
+use crate::app::filter::{Filter, style};
+use crate::keys::Action;
+use crate::theme::Tone;
+
+/// Says whether a key does something right now.
+pub(crate) fn can(app: &App, action: Action) -> bool {
+    use Action as A;
+    let live = app.is_connected();
+    let may = |role| live && app.role >= role;
+    let any = |fits: fn(&JobState) -> bool| app.jobs.targets(app.now).iter().any(|job| fits(&job.state));
+    match action {
+        A::Reconnect => !live,
+        A::Open => opened(app).is_some(),
+        A::Cancel => may(Role::Submit) && any(|state| !state.is_finished()),
+        A::Pause => may(Role::Submit) && any(|state| !state.is_finished()),
+        A::Retry => may(Role::Submit) && any(is_retryable),
+        A::Raise | A::Lower => may(Role::Submit) && any(|state| !state.is_finished()),
+        A::Forget => may(Role::Admin) && any(JobState::is_finished),
+        A::Save => live && app.jobs.chosen(app.now).is_some_and(|job| matches!(job.state, JobState::Succeeded { .. })),
+        A::Mark | A::Sort | A::Reverse => !app.jobs.rows(app.now).is_empty(),
+        A::Filter => match app.view {
+            View::Jobs => app.jobs.len() > 0,
+            View::Styles => app.styles.all().next().is_some(),
+            View::Mail => !app.mail.is_empty(),
+            View::Log => !app.log.lines().is_empty(),
+            View::Devices => false,
+        },
+        A::Delete => may(Role::Admin) && app.styles.chosen().is_some(),
+        A::NextMatch | A::PreviousMatch => !app.log.search.is_empty(),
+        A::Back => match app.view {
+            View::Jobs => app.jobs.open.is_some() || !app.jobs.marks.is_empty() || !app.jobs.filter.is_empty(),
+            View::Styles => !app.styles.filter.is_empty(),
+            View::Mail => !app.mail.filter.is_empty(),
+            View::Log => !app.log.search.is_empty(),
+            View::Devices => false,
+        },
+        _ => true,
+    }
+}
+
+const fn is_retryable(state: &JobState) -> bool {
+    matches!(state, JobState::Failed { .. } | JobState::Cancelled { .. })
+}
+
+/// Does what a key is for.
+pub(crate) fn perform(app: &mut App, action: Action) -> Vec<Effect> {
+    use Action as A;
+    match action {
+        A::ShowJobs => return show(app, View::Jobs),
+        A::ShowStyles => return show(app, View::Styles),
+        A::ShowDevices => return show(app, View::Devices),
+        A::ShowMail => return show(app, View::Mail),
+        A::ShowLog => return show(app, View::Log),
+        A::NextView => return show(app, app.view.beside(1)),
+        A::PreviousView => return show(app, app.view.beside(View::ALL.len() - 1)),
+        A::Help => app.overlay = Some(Overlay::Help { top: 0 }),
+        A::Reconnect => return vec![Effect::Reconnect],
+        A::Repaint => return vec![Effect::Repaint],
+        A::Suspend => return vec![Effect::Suspend],
+        A::Detach => return vec![Effect::Detach],
+        A::Up => return go(app, Motion::By(-1)),
+        A::Down => return go(app, Motion::By(1)),
+        A::PageUp => return go(app, Motion::By(-page(app))),
+        A::PageDown => return go(app, Motion::By(page(app))),
+        A::First => return go(app, Motion::First),
+        A::Last => return go(app, Motion::Last),
+        A::Filter => {
+            let before = filter_text(app).to_owned();
+            app.typing = Some(Typing { text: before.clone(), before });
+        }
+        A::Back => back(app),
+        A::Open => return open(app),
+        A::Mark => app.jobs.mark(app.now),
+        A::Sort => app.jobs.sort_by_next(),
+        A::Reverse => app.jobs.reversed ^= true,
+        A::Cancel => ask(app, "Stop", Change::Cancel, |state| !state.is_finished()),
+        A::Forget => ask(app, "Forget photo, result and record of", Change::Forget, JobState::is_finished),
+        A::Pause => return pause(app),
+        A::Retry => return change(app, Change::Retry, is_retryable),
+        A::Raise => return change(app, Change::Priority(Priority::Interactive), |state| !state.is_finished()),
+        A::Lower => return change(app, Change::Priority(Priority::Batch), |state| !state.is_finished()),
+        A::Save => return save(app),
+        A::Delete => delete(app),
+        A::Follow => app.log.toggle_follow(),
+        A::NextMatch | A::PreviousMatch => {
+            if !app.log.find(action == A::NextMatch) {
+                app.tell(Tone::Waiting, "nothing found");
+            }
+        }
+        A::Accept | A::Abandon => {}
+    }
+    look(app)
+}
+
+fn show(app: &mut App, view: View) -> Vec<Effect> {
+    app.view = view;
+    let mut effects = look(app);
+    match view {
+        View::Mail => effects.push(Effect::Mail),
+        View::Devices => effects.push(Effect::Devices),
+        _ => {}
+    }
+    effects.retain(|_| app.is_connected());
+    effects
+}
+
+/// Asks for the pictures that are in view and not here yet.
+pub(crate) fn look(app: &mut App) -> Vec<Effect> {
+    if !app.is_connected() {
+        return Vec::new();
+    }
+    match app.view {
+        View::Styles => app.styles.wanted_preview().map(Effect::StylePreview).into_iter().collect(),
+        View::Jobs => {
+            let open = app.jobs.open.and_then(|id| app.jobs.get(id));
+            let finished = open.filter(|job| is_picture(job)).map(|job| job.id);
+            match finished {
+                Some(id) if app.painting.as_ref().is_none_or(|(known, _)| *known != id) => {
+                    app.painting = Some((id, None));
+                    vec![Effect::Painting(id)]
+                }
+                _ => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_picture(job: &Job) -> bool {
+    matches!(&job.state, JobState::Succeeded { result, .. } if result.media_type.starts_with("image/"))
+}
+
+/// Returns how far a page is.
+fn page(app: &App) -> isize {
+    isize::from(app.size.1 as i16).saturating_sub(6).max(1)
+}
+
+fn go(app: &mut App, motion: Motion) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match app.view {
+        View::Jobs => {
+            let beyond = app.jobs.cursor.go(&app.jobs.rows(app.now), motion);
+            if beyond && app.is_connected() {
+                effects.extend(older(app));
+            }
+        }
+        View::Styles => {
+            app.styles.cursor.go(&app.styles.rows(), motion);
+        }
+        View::Devices => {
+            app.devices.cursor.go(&app.devices.rows(), motion);
+        }
+        View::Mail => {
+            app.mail.cursor.go(&app.mail.rows(), motion);
+        }
+        View::Log => {
+            let chosen = app.log.chosen() as isize;
+            app.log.go(match motion {
+                Motion::By(lines) => chosen + lines,
+                Motion::First => 0,
+                Motion::Last => isize::MAX,
+            });
+        }
+    }
+    effects.extend(look(app));
+    effects
+}
+
+/// Asks for older jobs, once.
+fn older(app: &mut App) -> Option<Effect> {
+    let cursor = match std::mem::replace(&mut app.jobs.older, Older::Asked) {
+        Older::Unasked => None,
+        Older::After(cursor) => Some(cursor),
+        known @ (Older::Asked | Older::All) => {
+            app.jobs.older = known;
+            return None;
+        }
+    };
+    Some(Effect::Older(cursor))
+}
+
+fn filter_text(app: &App) -> &str {
+    match app.view {
+        View::Jobs => app.jobs.filter.text(),
+        View::Styles => app.styles.filter.text(),
+        View::Mail => app.mail.filter.text(),
+        View::Log => &app.log.search,
+        View::Devices => "",
+    }
+}
+
+fn back(app: &mut App) {
+    match app.view {
+        View::Jobs if app.jobs.open.is_some() => app.jobs.open = None,
+        View::Jobs if !app.jobs.marks.is_empty() => app.jobs.marks.clear(),
+        View::Jobs => app.jobs.filter = Filter::default(),
+        View::Styles => app.styles.filter = Filter::default(),
+        View::Mail => app.mail.filter = Filter::default(),
+        View::Log => app.log.search.clear(),
+        View::Devices => {}
+    }
+}
+
+/// Returns the job that Enter opens.
+fn opened(app: &App) -> Option<protocol::JobId> {
+    let id = match app.view {
+        View::Jobs => app.jobs.chosen(app.now)?.id,
+        View::Devices => app.devices.chosen()?.job?,
+        View::Mail => app.mail.chosen()?.job,
+        View::Styles | View::Log => return None,
+    };
+    app.jobs.get(id).map(|job| job.id)
+}
+
+fn open(app: &mut App) -> Vec<Effect> {
+    if let Some(id) = opened(app) {
+        app.view = View::Jobs;
+        app.jobs.cursor.choose(id);
+        app.jobs.open = Some(id);
+    }
+    look(app)
+}
+
+/// Returns the targets that a change fits.
+fn fitting(app: &App, fits: fn(&JobState) -> bool) -> Vec<&Job> {
+    app.jobs.targets(app.now).into_iter().filter(|job| fits(&job.state)).collect()
+}
+
+fn change(app: &mut App, change: Change, fits: fn(&JobState) -> bool) -> Vec<Effect> {
+    let ids: Vec<_> = fitting(app, fits).iter().map(|job| job.id).collect();
+    app.jobs.marks.clear();
+    vec![Effect::Change(change, ids)]
+}
+
+/// Holds back whatever goes on; lets go on when all are held back.
+fn pause(app: &mut App) -> Vec<Effect> {
+    let goes_on = |state: &JobState| matches!(state.name(), StateName::Queued | StateName::Running);
+    if fitting(app, goes_on).is_empty() {
+        return change(app, Change::Resume, |state| matches!(state, JobState::Paused));
+    }
+    change(app, Change::Pause, goes_on)
+}
+
+fn ask(app: &mut App, verb: &str, change: Change, fits: fn(&JobState) -> bool) {
+    let jobs = fitting(app, fits);
+    let named = |job: &&Job| format!("{}  {} {}  {}", job.id.short(), job.kind(), style(job), job.state.name());
+    let lines = jobs.iter().map(named).collect();
+    let ids = jobs.iter().map(|job| job.id).collect();
+    let title =
+        if jobs.len() == 1 { format!("{verb} this job?") } else { format!("{verb} these {} jobs?", jobs.len()) };
+    app.overlay = Some(Overlay::Question(Question { title, lines, effect: Effect::Change(change, ids) }));
+}
+
+fn delete(app: &mut App) {
+    let Some(style) = app.styles.chosen() else { return };
+    let lines =
+        vec![format!("{}  {}", style.name, style.title.as_deref().map(crate::cli::view::plain).unwrap_or_default())];
+    let title = "Delete this style and its files?".to_owned();
+    let effect = Effect::Delete(style.name.clone());
+    app.overlay = Some(Overlay::Question(Question { title, lines, effect }));
+}
+
+fn save(app: &mut App) -> Vec<Effect> {
+    let Some(job) = app.jobs.chosen(app.now) else { return Vec::new() };
+    let JobState::Succeeded { result, .. } = &job.state else { return Vec::new() };
+    let name = format!("{}-{}.{}", style(job), job.id.short(), crate::cli::files::extension(&result.media_type));
+    vec![Effect::Save(job.id, name)]
+}

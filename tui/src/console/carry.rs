@@ -1,0 +1,103 @@
+//! Effects carried out, each beside the loop, with their answers sent back into it.
+
+use std::path::Path;
+
+use protocol::{JobId, JobRef};
+use tokio::sync::mpsc;
+
+use crate::app::{Answer, Change, Effect, Failed, Input};
+use crate::cli::files::{Existing, save};
+use crate::conn::{CallError, Connection, Download, Filter};
+use crate::picture::Picture;
+
+/// The largest picture that is fetched to be looked at, in bytes.
+const PICTURE_BYTES: usize = 64 << 20;
+
+/// How many older jobs are fetched at once.
+const PAGE: u32 = 200;
+
+/// Carries an effect out and sends its answers to `inputs`.
+pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc::Sender<Input>) {
+    let Some(connection) = connection else { return };
+    let inputs = inputs.clone();
+    tokio::spawn(async move {
+        let say = async |answer| {
+            // Nobody listens once the console has been left.
+            let _ = inputs.send(Input::Answer(answer)).await;
+        };
+        match effect {
+            Effect::Change(what, jobs) => {
+                for job in jobs {
+                    say(changed(&connection, what, job).await).await;
+                }
+            }
+            other => {
+                if let Some(answer) = answer(&connection, other).await {
+                    say(answer).await;
+                }
+            }
+        }
+    });
+}
+
+async fn changed(connection: &Connection, what: Change, job: JobId) -> Answer {
+    let id = JobRef::Id(job);
+    let answer = match what {
+        Change::Cancel => connection.cancel(id).await,
+        Change::Pause => connection.pause(id).await,
+        Change::Resume => connection.resume(id).await,
+        Change::Retry => connection.retry(id).await,
+        Change::Forget => connection.forget(id).await,
+        Change::Priority(priority) => connection.set_priority(id, priority).await,
+    };
+    answer.map_or_else(|error| failed("not changed", error), |job| Answer::Changed(what, Box::new(job)))
+}
+
+async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
+    let answer = match effect {
+        Effect::Older(after) => {
+            let filter = Filter { limit: Some(PAGE), after, ..Filter::default() };
+            connection.jobs(filter).await.map(Answer::Older)
+        }
+        Effect::Mail => connection.mail().await.map(Answer::Mail),
+        Effect::Devices => connection.devices().await.map(Answer::Devices),
+        Effect::StylePreview(name) => {
+            let picture = look(connection.style_preview(&name).await).await;
+            picture.map(|picture| Answer::StylePreview(name, picture))
+        }
+        Effect::Painting(job) => {
+            let picture = look(connection.result(JobRef::Id(job)).await).await;
+            picture.map(|picture| Answer::Painting(job, picture))
+        }
+        Effect::Save(job, name) => kept(connection, job, name).await,
+        Effect::Delete(name) => connection.delete_style(&name).await.map(|()| Answer::Deleted(name)),
+        // The loop's own.
+        Effect::Change(..) | Effect::Reconnect | Effect::Repaint | Effect::Suspend | Effect::Detach => return None,
+    };
+    match answer {
+        Ok(answer) => Some(answer),
+        // The banner says that, and what was missed is asked for again.
+        Err(CallError::Unreachable { .. }) => None,
+        Err(error) => Some(failed("failed", error)),
+    }
+}
+
+/// Fetches a picture and makes it small; none where it can't be shown.
+async fn look(download: Result<Download, CallError>) -> Result<Option<Picture>, CallError> {
+    let bytes = download?.whole(PICTURE_BYTES).await?;
+    let decoded = tokio::task::spawn_blocking(move || Picture::decode(&bytes).ok()).await;
+    Ok(decoded.unwrap_or_default())
+}
+
+async fn kept(connection: &Connection, job: JobId, name: String) -> Result<Answer, CallError> {
+    let download = connection.result(JobRef::Id(job)).await?;
+    save(download, Path::new(&name), Existing::Keep).await?;
+    Ok(Answer::Saved(name))
+}
+
+fn failed(what: &'static str, error: CallError) -> Answer {
+    match error {
+        CallError::Refused(refused) => Answer::Failed(what, Failed::Refused(refused)),
+        other => Answer::Failed(what, Failed::Other(other.to_string())),
+    }
+}

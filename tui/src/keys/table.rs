@@ -1,0 +1,84 @@
+//! The table.
+
+use ratatui::crossterm::event::KeyCode::{BackTab, Down, End, Enter, Esc, Home, PageDown, PageUp, Tab, Up};
+
+use super::{Action, Binding, Key, Scope, char, control, named};
+
+const fn key(scope: Scope, keys: &'static [Key], action: Action, label: &'static str, help: &'static str) -> Binding {
+    Binding { scope, keys, action, label, help }
+}
+
+/// Every key there is. Within a scope the most useful come first: the key line shows as many as fit.
+#[rustfmt::skip]
+pub(crate) const BINDINGS: &[Binding] = &{
+    use Action as A;
+    use Scope as S;
+    [
+        key(S::Everywhere, &[char('?'), named(ratatui::crossterm::event::KeyCode::F(1))], A::Help, "help", "Show every key"),
+        key(S::Everywhere, &[char('q'), control('c')], A::Detach, "quit", "Leave; jobs go on without you"),
+        key(S::Everywhere, &[char('1')], A::ShowJobs, "", "Jobs: everything that waits, runs and has run"),
+        key(S::Everywhere, &[char('2')], A::ShowStyles, "", "Styles: what can be painted"),
+        key(S::Everywhere, &[char('3')], A::ShowDevices, "", "Devices: what does the work"),
+        key(S::Everywhere, &[char('4')], A::ShowMail, "", "Mail: the outbox"),
+        key(S::Everywhere, &[char('5')], A::ShowLog, "", "Log: what happens"),
+        key(S::Everywhere, &[named(Tab)], A::NextView, "", "The next view"),
+        key(S::Everywhere, &[named(BackTab)], A::PreviousView, "", "The view before"),
+        key(S::Everywhere, &[control('r')], A::Reconnect, "reconnect", "Try to reconnect now"),
+        key(S::Everywhere, &[control('l')], A::Repaint, "", "Draw the screen anew"),
+        key(S::Everywhere, &[control('z')], A::Suspend, "", "Go to the background; `fg` brings you back"),
+
+        key(S::List, &[named(Up), char('k')], A::Up, "", "Up"),
+        key(S::List, &[named(Down), char('j')], A::Down, "", "Down"),
+        key(S::List, &[named(PageUp), control('b')], A::PageUp, "", "A page up"),
+        key(S::List, &[named(PageDown), control('f')], A::PageDown, "", "A page down"),
+        key(S::List, &[named(Home), char('g')], A::First, "", "To the beginning"),
+        key(S::List, &[named(End), char('G')], A::Last, "", "To the end; older jobs are fetched there"),
+
+        key(S::Jobs, &[named(Enter)], A::Open, "open", "Show the job; a training's curves"),
+        key(S::Jobs, &[char('c')], A::Cancel, "cancel", "Stop the marked jobs, or this one, after a question"),
+        key(S::Jobs, &[char('p')], A::Pause, "pause/resume", "Hold back or let go on"),
+        key(S::Jobs, &[char('r')], A::Retry, "retry", "Put failed or cancelled jobs back into the queue"),
+        key(S::Jobs, &[char('+'), char('=')], A::Raise, "sooner", "Make it interactive: before all batch jobs"),
+        key(S::Jobs, &[char('-')], A::Lower, "later", "Make it batch: after all interactive jobs"),
+        key(S::Jobs, &[char('x')], A::Forget, "forget", "Forget finished jobs, photo and painting too, after a question"),
+        key(S::Jobs, &[char('w')], A::Save, "save", "Write the painting, or the learned style, into this folder"),
+        key(S::Jobs, &[char('/')], A::Filter, "filter", "Filter: `text`, `!text`, `state:failed`, `kind:train`, `style:wave`, `device:cpu`, `note:mum`"),
+        key(S::Jobs, &[char(' ')], A::Mark, "mark", "Mark it, for keys that change several"),
+        key(S::Jobs, &[char('o')], A::Sort, "sort", "Sort by the next column"),
+        key(S::Jobs, &[char('O')], A::Reverse, "", "Sort the other way round"),
+        key(S::Jobs, &[named(Esc)], A::Back, "", "Drop the marks, then the filter"),
+
+        key(S::Job, &[named(Esc), named(Enter)], A::Back, "back", "Back to the list"),
+        key(S::Job, &[char('c')], A::Cancel, "cancel", "Stop it, after a question"),
+        key(S::Job, &[char('p')], A::Pause, "pause/resume", "Hold it back or let it go on"),
+        key(S::Job, &[char('r')], A::Retry, "retry", "Put it back into the queue"),
+        key(S::Job, &[char('+'), char('=')], A::Raise, "sooner", "Make it interactive"),
+        key(S::Job, &[char('-')], A::Lower, "later", "Make it batch"),
+        key(S::Job, &[char('x')], A::Forget, "forget", "Forget it, photo and painting too, after a question"),
+        key(S::Job, &[char('w')], A::Save, "save", "Write the painting, or the learned style, into this folder"),
+
+        key(S::Styles, &[char('/')], A::Filter, "filter", "Filter by name, title or state"),
+        key(S::Styles, &[char('d')], A::Delete, "delete", "Delete it, after a question"),
+        key(S::Styles, &[named(Esc)], A::Back, "", "Drop the filter"),
+
+        key(S::Devices, &[named(Enter)], A::Open, "open job", "Show the job on it"),
+
+        key(S::Mail, &[named(Enter)], A::Open, "open job", "Show the job that it is about"),
+        key(S::Mail, &[char('/')], A::Filter, "filter", "Filter by recipient, state or answer"),
+        key(S::Mail, &[named(Esc)], A::Back, "", "Drop the filter"),
+
+        key(S::Log, &[char('f')], A::Follow, "follow", "Follow what happens, or stay"),
+        key(S::Log, &[char('/')], A::Filter, "search", "Search"),
+        key(S::Log, &[char('n')], A::NextMatch, "next", "The next match"),
+        key(S::Log, &[char('N')], A::PreviousMatch, "", "The match before"),
+        key(S::Log, &[named(Esc)], A::Back, "", "Drop the search"),
+
+        key(S::Text, &[named(Enter)], A::Accept, "apply", "Apply it"),
+        key(S::Text, &[named(Esc), control('c')], A::Abandon, "drop", "Drop it"),
+
+        key(S::Question, &[char('y'), char('Y')], A::Accept, "yes", "Do it"),
+        key(S::Question, &[char('n'), char('N'), named(Esc), control('c')], A::Abandon, "no", "Don't"),
+
+        key(S::Help, &[named(Esc), char('q'), char('?'), named(Enter), control('c')], A::Abandon, "close", "Close it"),
+    ]
+};

@@ -1,0 +1,140 @@
+//! Pictures, small enough to be looked at in a terminal.
+
+use std::fmt;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use image::imageops::thumbnail;
+use image::{ImageReader, Limits, RgbImage};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// The longest side that is kept, in pixels: more than any terminal shows.
+const LONGEST_PX: u32 = 400;
+
+/// The longest side that is read, in pixels.
+const READ_PX: u32 = 20_000;
+
+/// Memory that decoding may take, in bytes.
+const DECODE_BYTES: u64 = 512 << 20;
+
+/// A small picture. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    width: u32,
+    height: u32,
+    rgb: Arc<[u8]>,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture {}×{}", self.width, self.height)
+    }
+}
+
+impl Picture {
+    /// Reads a picture file and keeps a small version of it.
+    ///
+    /// # Errors
+    /// In words: a kind of file that can't be shown here, a broken one, or one that is too large.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let whole = if bytes.starts_with(&[0xff, 0xd8, 0xff]) { jpeg(bytes)? } else { other(bytes)? };
+        Ok(Self::from_rgb(&whole))
+    }
+
+    fn from_rgb(whole: &RgbImage) -> Self {
+        let (width, height) = whole.dimensions();
+        let scale = f64::from(LONGEST_PX) / f64::from(width.max(height).max(1));
+        let small = |side: u32| ((f64::from(side) * scale) as u32).max(1);
+        let shown = if scale < 1.0 { thumbnail(whole, small(width), small(height)) } else { whole.clone() };
+        Self { width: shown.width(), height: shown.height(), rgb: shown.into_raw().into() }
+    }
+
+    /// Makes a picture from its pixels, three bytes each.
+    #[cfg(test)]
+    pub(crate) fn new(width: u32, height: u32, rgb: Vec<u8>) -> Option<Self> {
+        RgbImage::from_raw(width, height, rgb).map(|whole| Self::from_rgb(&whole))
+    }
+
+    /// Returns width divided by height.
+    pub(crate) fn aspect(&self) -> f64 {
+        f64::from(self.width) / f64::from(self.height.max(1))
+    }
+
+    /// Scales to exactly this size: rows of colours.
+    pub(crate) fn scaled(&self, width: u32, height: u32) -> Vec<Vec<(u8, u8, u8)>> {
+        let source = |at: u32, of: u32, from: u32| {
+            let begin = u64::from(at) * u64::from(from) / u64::from(of.max(1));
+            let end = (u64::from(at + 1) * u64::from(from)).div_ceil(u64::from(of.max(1)));
+            begin as usize..(end as usize).min(from as usize)
+        };
+        let mean = |x: u32, y: u32| {
+            let (mut sum, mut count) = ([0_u32; 3], 0_u32);
+            for row in source(y, height, self.height) {
+                for column in source(x, width, self.width) {
+                    let at = (row * self.width as usize + column) * 3;
+                    for (channel, total) in sum.iter_mut().enumerate() {
+                        *total += u32::from(self.rgb[at + channel]);
+                    }
+                    count += 1;
+                }
+            }
+            let [r, g, b] = sum.map(|total| (total / count.max(1)) as u8);
+            (r, g, b)
+        };
+        (0..height).map(|y| (0..width).map(|x| mean(x, y)).collect()).collect()
+    }
+}
+
+fn jpeg(bytes: &[u8]) -> Result<RgbImage, String> {
+    let options = DecoderOptions::default()
+        .set_max_width(READ_PX as usize)
+        .set_max_height(READ_PX as usize)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let rgb = decoder.decode().map_err(|error| format!("not a whole JPEG: {error:?}"))?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| "a JPEG without a size".to_owned())?;
+    RgbImage::from_raw(width as u32, height as u32, rgb).ok_or_else(|| "a JPEG of another size".to_owned())
+}
+
+fn other(bytes: &[u8]) -> Result<RgbImage, String> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(READ_PX);
+    limits.max_image_height = Some(READ_PX);
+    limits.max_alloc = Some(DECODE_BYTES);
+    reader.limits(limits);
+    let decoded = reader.decode().map_err(|error| error.to_string())?;
+    Ok(decoded.into_rgb8())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_picture_is_scaled_by_the_mean_of_what_each_pixel_covers() {
+        let picture = Picture::new(2, 2, vec![0, 0, 0, 100, 0, 0, 0, 200, 0, 100, 200, 0]).unwrap();
+        assert_eq!(picture.scaled(1, 1), [[(50, 100, 0)]]);
+        assert_eq!(picture.scaled(4, 1)[0], [(0, 100, 0), (0, 100, 0), (100, 100, 0), (100, 100, 0)]);
+        assert_eq!(picture.scaled(0, 0), Vec::<Vec<_>>::new());
+    }
+
+    #[test]
+    fn a_file_that_is_no_picture_is_refused_in_words() {
+        for bytes in [&b""[..], b"GIF89a", b"\xff\xd8\xff\xe0 cut short", b"hello"] {
+            assert!(Picture::decode(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_picture_is_kept_small() {
+        let mut png = Vec::new();
+        RgbImage::new(1000, 10).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+        let picture = Picture::decode(&png).unwrap();
+        assert_eq!((picture.width, picture.height), (400, 4));
+    }
+}

@@ -1,0 +1,174 @@
+//! Every view on every size of screen.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use jiff::SignedDuration;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use super::*;
+use crate::app::fixtures::{app, at, empty, press};
+use crate::app::link::LinkNews;
+use crate::app::{Answer, Input, update};
+use crate::picture::Picture;
+use crate::theme::{Depth, Ground};
+
+const THEME: Theme = Theme { depth: Depth::None, ground: Ground::Dark, charset: Charset::Unicode };
+
+/// The sizes that every view is drawn at.
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
+
+/// Draws the app at a size, as text.
+pub(crate) fn screen(app: &mut App, columns: u16, rows: u16) -> String {
+    let now = app.now;
+    update(app, now, Input::Size(columns, rows));
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| draw(app, THEME, frame)).unwrap();
+    let lines = terminal.backend().to_string();
+    lines.lines().map(|line| line.trim_matches('"').trim_end().to_owned() + "\n").collect()
+}
+
+fn snapshots(name: &str, mut app: App) {
+    for (columns, rows) in SIZES {
+        insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), screen(&mut app, columns, rows));
+    }
+}
+
+/// A picture with a light upper left corner.
+fn picture() -> Picture {
+    let rgb = (0..64_u32 * 48).flat_map(|at| [(255 - at % 64 * 3) as u8, (255 - at / 64 * 5) as u8, 90]).collect();
+    Picture::new(64, 48, rgb).unwrap()
+}
+
+fn after(keys: &str) -> App {
+    let mut app = app();
+    press(&mut app, keys);
+    app
+}
+
+#[test]
+fn jobs() {
+    snapshots("jobs", after("j"));
+}
+
+#[test]
+fn the_documentation_shows_this() {
+    let screen = screen(&mut after("j"), 90, 24);
+    crate::documented::check("jobs", &format!("```text\n{screen}```\n"));
+}
+
+#[test]
+fn jobs_filtered_marked_and_sorted() {
+    snapshots("jobs-filtered", after("/!state:cancelled<Enter>o  "));
+}
+
+#[test]
+fn one_job_with_its_painting() {
+    let mut app = after("<End><Enter>");
+    let id = app.jobs.open.unwrap();
+    update(&mut app, at(0), Input::Answer(Answer::Painting(id, Some(picture()))));
+    snapshots("job", app);
+}
+
+#[test]
+fn styles() {
+    let mut app = app();
+    press(&mut app, "/");
+    press(&mut app, "<Esc>");
+    app.view = View::Styles;
+    let name = app.styles.chosen().unwrap().name.clone();
+    update(&mut app, at(0), Input::Answer(Answer::StylePreview(name, Some(picture()))));
+    snapshots("styles", app);
+}
+
+#[test]
+fn devices() {
+    let mut app = app();
+    app.view = View::Devices;
+    update(&mut app, at(700), Input::Tick);
+    snapshots("devices", app);
+}
+
+#[test]
+fn mail() {
+    let mut app = app();
+    app.view = View::Mail;
+    snapshots("mail", app);
+}
+
+#[test]
+fn log() {
+    let mut app = app();
+    app.view = View::Log;
+    for job in crate::app::fixtures::jobs().into_iter().rev() {
+        let body = protocol::EventBody::State(Box::new(job));
+        let event = protocol::Event { sequence: 101, at: at(5), body };
+        update(&mut app, at(5), Input::Event(Box::new(event)));
+    }
+    press(&mut app, "/scream<Enter>");
+    snapshots("log", app);
+}
+
+#[test]
+fn a_question() {
+    snapshots("question", after("  c"));
+}
+
+#[test]
+fn help() {
+    snapshots("help", after("?"));
+}
+
+#[test]
+fn a_daemon_that_is_away() {
+    let mut app = app();
+    let retry_in = SignedDuration::from_millis(2_400);
+    let reason = "connection refused".to_owned();
+    update(&mut app, at(30), Input::Link(LinkNews::Lost { reason, retry_in }));
+    snapshots("away", app);
+}
+
+#[test]
+fn a_daemon_that_was_never_there() {
+    let mut app = empty();
+    let news = LinkNews::Lost { reason: "connection refused".to_owned(), retry_in: SignedDuration::from_millis(250) };
+    update(&mut app, at(0), Input::Link(news));
+    snapshots("never", app);
+}
+
+#[test]
+fn what_was_true_once_is_dim() {
+    let mut app = app();
+    let news = LinkNews::Lost { reason: String::new(), retry_in: SignedDuration::from_secs(1) };
+    update(&mut app, at(0), Input::Link(news));
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buffer = Buffer::empty(area);
+    render(&app, THEME, area, &mut buffer);
+    assert!((0..80).all(|x| (2..23).all(|y| buffer[(x, y)].modifier.contains(Modifier::DIM))));
+    update(&mut app, at(0), crate::app::fixtures::connected(crate::app::link::Role::Admin));
+    let mut buffer = Buffer::empty(area);
+    render(&app, THEME, area, &mut buffer);
+    assert!(!buffer[(2, 3)].modifier.contains(Modifier::DIM));
+}
+
+#[test]
+fn every_size_can_be_drawn_in_every_state() {
+    let states: Vec<_> = ["", "j<Enter>", "2", "3", "4", "5", "  c", "?", "/x"].into_iter().map(after).collect();
+    for mut app in states.into_iter().chain([empty()]) {
+        for (columns, rows) in [(1, 1), (19, 4), (20, 5), (21, 6), (33, 7), (80, 1), (500, 200), (20, 200), (500, 5)] {
+            for charset in [Charset::Unicode, Charset::Ascii] {
+                update(&mut app, at(1), Input::Size(columns, rows));
+                let area = Rect::new(0, 0, columns, rows);
+                let mut buffer = Buffer::empty(area);
+                render(&app, Theme { charset, depth: Depth::True, ground: Ground::Light }, area, &mut buffer);
+                let text = |cell: &ratatui::buffer::Cell| cell.symbol().to_owned();
+                let drawn: String = buffer.content().iter().map(text).collect();
+                assert!(charset == Charset::Unicode || drawn.is_ascii(), "{columns}×{rows}: {drawn}");
+                assert!(!drawn.chars().any(char::is_control), "{columns}×{rows}: {drawn}");
+            }
+        }
+    }
+}
