@@ -13,6 +13,8 @@ mod console;
 pub(crate) mod files;
 mod import;
 mod jobs;
+mod learn;
+mod losses;
 mod printer;
 mod submit;
 pub(crate) mod view;
@@ -91,18 +93,20 @@ async fn run(cli: Cli, printer: &Printer) -> Result<(), CliError> {
     // What is wrong on this side is said before anybody is asked.
     let command = match command {
         Command::Submit(order) => return submit::run(submit::Plan::new(order, printer)?, cli.global, printer).await,
+        Command::Train(order) => return learn::run(learn::Plan::train(&order)?, cli.global, printer).await,
+        Command::Paint(order) => return learn::run(learn::Plan::paint(&order, printer)?, cli.global, printer).await,
         other => other,
     };
     let connection = Connection::open(cli.global.server, cli.global.token).await?;
     match command {
-        Command::Submit(_) | Command::Completions { .. } => unreachable!("carried out above"),
-        Command::Jobs(order) => jobs::list(&connection, order, printer).await,
-        Command::Show { job } => {
-            let job = connection.job(job.id).await?;
-            printer.value(&job, |look| view::job(&job, look))
+        Command::Submit(_) | Command::Train(_) | Command::Paint(_) | Command::Completions { .. } => {
+            unreachable!("carried out above")
         }
+        Command::Losses(order) => losses::run(&connection, order, printer).await,
+        Command::Jobs(order) => jobs::list(&connection, order, printer).await,
+        Command::Show { job } => jobs::show(&connection, job.id, printer).await,
         Command::Watch { id } => jobs::watch(&connection, id, printer).await,
-        Command::Cancel(order) => jobs::each(order, printer, "cancelled", async |id| connection.cancel(id).await).await,
+        Command::Cancel(order) => jobs::cancel(&connection, order, printer).await,
         Command::Pause(order) => jobs::each(order, printer, "paused", async |id| connection.pause(id).await).await,
         Command::Resume(order) => jobs::each(order, printer, "resumed", async |id| connection.resume(id).await).await,
         Command::Retry(order) => jobs::each(order, printer, "queued", async |id| connection.retry(id).await).await,

@@ -4,6 +4,7 @@
 //! `console` (the loop), `app` (what it knows and how that changes), `view` (from there to the screen), `keys`
 //! (what can be pressed) and `theme` (how it looks).
 
+mod chart;
 pub mod cli;
 mod conn;
 

@@ -9,6 +9,9 @@ use protocol::{JobKind, JobRef, OutputFormat, Priority, StateName, StyleName};
 
 use crate::conn::{Server, Token};
 
+mod learn;
+pub(crate) use learn::{About, Cancel, Losses, Paint, Train};
+
 /// Turns photos into paintings with a running atelierd.
 #[derive(Debug, Parser)]
 #[command(name = "atelier", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -75,6 +78,12 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Paint photos: send them, wait, and write the paintings
     Submit(Submit),
+    /// Learn a style from an artwork
+    Train(Box<Train>),
+    /// Paint a photo after artworks by optimising its pixels: slow, and without a learned style
+    Paint(Box<Paint>),
+    /// Show how a training or painting went, step by step
+    Losses(Losses),
     /// List jobs, newest first
     Jobs(Jobs),
     /// Show one job in full
@@ -88,7 +97,7 @@ pub(crate) enum Command {
         id: Option<JobRef>,
     },
     /// Stop jobs
-    Cancel(Several),
+    Cancel(Cancel),
     /// Hold jobs back
     Pause(Several),
     /// Put paused jobs back into the queue
@@ -259,6 +268,18 @@ mod tests {
         check("atelier jobs --state running --limit 5 --json", true);
         check("atelier jobs --state walking", false);
         check("atelier jobs --server ftp://nowhere", false);
+        check("atelier train art.jpg --name my-wave --recipe johnson --steps 100 --init none --no-wait", true);
+        check("atelier train art.jpg", false);
+        check("atelier train art.jpg --name My_Wave!", false);
+        check("atelier train art.jpg --name a --norm layer", false);
+        check("atelier train art.jpg --name a --steps many", false);
+        check("atelier paint photo.jpg --artwork a.jpg:2 --artwork b.jpg -o out.png --optimizer adam", true);
+        check("atelier paint photo.jpg", false);
+        check("atelier paint photo.jpg --artwork a.jpg --no-wait -o out.png", false);
+        check("atelier losses 099a8057 --plot --term style --max 500", true);
+        check("atelier losses 099a8057 --plot --csv", false);
+        check("atelier losses 099a8057 --term style", false);
+        check("atelier cancel --keep 099a8057", true);
         check("atelier", true);
         check("atelier --once --json", true);
         check("atelier --ascii --ground light", true);

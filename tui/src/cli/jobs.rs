@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use protocol::{EventBody, Job, JobState, StateName, StyleName};
+use protocol::{Checkpoint, EventBody, Job, JobKind, JobState, StateName, StyleName};
 use serde::Serialize;
 
 use super::files::{Existing, Target, extension, pour, save};
@@ -74,6 +74,36 @@ pub(super) async fn watch(connection: &Connection, id: Option<JobRef>, printer: 
         Some(StateName::Failed | StateName::Cancelled) => Err(CliError::Failed),
         _ => Ok(()),
     }
+}
+
+/// A job and what it could go on from, as programs read it.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    job: &'a Job,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoints: Option<&'a [Checkpoint]>,
+}
+
+/// Shows one job in full.
+pub(super) async fn show(connection: &Connection, id: JobRef, printer: &Printer) -> Result<(), CliError> {
+    let job = connection.job(id).await?;
+    let checkpoints = match job.kind() {
+        JobKind::Stylize => None,
+        JobKind::Train | JobKind::Paint => Some(connection.checkpoints(id).await?.checkpoints),
+    };
+    let checkpoints = checkpoints.as_deref();
+    printer.value(&Shown { job: &job, checkpoints }, |look| view::job(&job, checkpoints.unwrap_or_default(), look))
+}
+
+/// Stops jobs, or ends them with what there is.
+pub(super) async fn cancel(connection: &Connection, order: args::Cancel, printer: &Printer) -> Result<(), CliError> {
+    let args::Cancel { ids, keep } = order;
+    let several = args::Several { ids };
+    if keep {
+        return each(several, printer, "ends with what there is", async |id| connection.keep(id).await).await;
+    }
+    each(several, printer, "cancelled", async |id| connection.cancel(id).await).await
 }
 
 /// A job and where its result was written, as programs read it.

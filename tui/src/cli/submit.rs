@@ -20,9 +20,9 @@ mod plan;
 mod shown;
 
 use follow::Followers;
-use patience::Patience;
-pub(super) use plan::Plan;
-use plan::{Item, Place};
+pub(super) use patience::Patience;
+use plan::Item;
+pub(super) use plan::{Place, Plan, format_of, open, refuse_existing, same_format};
 use shown::{Row, Shown};
 
 /// How many files travel at once in each direction.

@@ -14,7 +14,7 @@ mod tests;
 
 pub(crate) use details::{job, parameters, style};
 pub(crate) use events::{Printed, event};
-pub(crate) use lists::{devices, jobs, mail, styles};
+pub(crate) use lists::{devices, jobs, losses, mail, styles};
 pub(crate) use text::{Paint, bytes, dimensions, plain, seconds, size};
 
 /// How things look here and now.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use protocol::convert::{WireError, Word as _, to_wire};
 use protocol::wire;
-use protocol::{Device, Job, JobKind, JobPage, JobRef, Mail, Priority, StateName, Style, StyleName};
+use protocol::{
+    CheckpointList, Device, Job, JobKind, JobPage, JobRef, LossCurve, Mail, Priority, StateName, Style, StyleName,
+};
 use tonic::{Request, Response, Status};
 
 use super::{CallError, Client, Connection};
@@ -63,6 +65,33 @@ impl Connection {
     pub(crate) async fn cancel(&self, job: JobRef) -> Result<Job, CallError> {
         let message = wire::CancelJobRequest { id: job.to_string(), keep: false };
         self.ask(message, async |mut client, request| client.cancel_job(request).await).await
+    }
+
+    /// Ends a training or painting with what there is as its result.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn keep(&self, job: JobRef) -> Result<Job, CallError> {
+        let message = wire::CancelJobRequest { id: job.to_string(), keep: true };
+        self.ask(message, async |mut client, request| client.cancel_job(request).await).await
+    }
+
+    /// Asks for a job's losses, at most `max` points of them.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn losses(&self, job: JobRef, max: Option<u32>) -> Result<LossCurve, CallError> {
+        let message = wire::LossesRequest { id: job.to_string(), max };
+        self.ask(message, async |mut client, request| client.get_losses(request).await).await
+    }
+
+    /// Lists a job's checkpoints, newest first.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn checkpoints(&self, job: JobRef) -> Result<CheckpointList, CallError> {
+        let message = wire::JobRequest { id: job.to_string() };
+        self.ask(message, async |mut client, request| client.list_checkpoints(request).await).await
     }
 
     /// Lists jobs, newest first.

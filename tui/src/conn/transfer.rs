@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use futures::future::Either;
 use protocol::convert::to_wire;
-use protocol::wire::{self, import_style_request, stylize_request};
-use protocol::{Job, JobRef, OutputFormat, Priority, Style, StyleName};
+use protocol::wire::{self, import_style_request, paint_request, stylize_request, train_request};
+use protocol::{Job, JobRef, OutputFormat, PaintOrder, Priority, Style, StyleName, TrainOrder, Wishes};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
@@ -75,8 +75,59 @@ impl Connection {
         let first = wire::StylizeRequest { part: Some(stylize_request::Part::Order(order.into())) };
         let chunk = |bytes: Vec<u8>| wire::StylizeRequest { part: Some(stylize_request::Part::Chunk(bytes.into())) };
         let mut client = self.client.clone();
-        let answer = self.upload(first, photo, chunk, async move |parts| client.stylize(parts).await).await?;
-        let job = answer.job.ok_or(protocol::convert::WireError::Missing("job")).and_then(TryInto::try_into);
+        let parcels = [Parcel { opening: first, content: Some(photo) }];
+        let answer = self.upload(parcels, chunk, async move |parts| client.stylize(parts).await).await?;
+        self.accepted(answer.job)
+    }
+
+    /// Sends an artwork to be learned. The second of what comes with it makes the submit safe to repeat.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, an unreachable daemon, and an artwork that can't be read.
+    pub(crate) async fn train(
+        &self,
+        order: TrainOrder,
+        (wishes, key): (Wishes, String),
+        artwork: &Source,
+    ) -> Result<Job, CallError> {
+        use train_request::Part;
+        let message = |part| wire::TrainRequest { part: Some(part) };
+        let wishes = Some(wire::Wishes { idempotency_key: Some(key), ..wishes.into() });
+        let order = Part::Order(wire::TrainOrder { wishes, ..order.into() });
+        let parcels = [Parcel { opening: message(order), content: Some(artwork) }];
+        let chunk = |bytes: Vec<u8>| message(Part::Chunk(bytes.into()));
+        let mut client = self.client.clone();
+        let answer = self.upload(parcels, chunk, async move |parts| client.train(parts).await).await?;
+        self.accepted(answer.job)
+    }
+
+    /// Sends a photo to be painted after artworks by optimising its pixels. The second of what comes with it makes the
+    /// submit safe to repeat.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, an unreachable daemon, and a picture that can't be read.
+    pub(crate) async fn paint(
+        &self,
+        order: PaintOrder,
+        (wishes, key): (Wishes, String),
+        photo: &Source,
+        artworks: &[Source],
+    ) -> Result<Job, CallError> {
+        use paint_request::Part;
+        let message = |part| wire::PaintRequest { part: Some(part) };
+        let wishes = Some(wire::Wishes { idempotency_key: Some(key), ..wishes.into() });
+        let order = Part::Order(wire::PaintOrder { wishes, ..order.into() });
+        let file = |content| Parcel { opening: message(Part::NextFile(wire::NextFile {})), content: Some(content) };
+        let files = std::iter::once(photo).chain(artworks).map(file);
+        let parcels = std::iter::once(Parcel { opening: message(order), content: None }).chain(files);
+        let chunk = |bytes: Vec<u8>| message(Part::Chunk(bytes.into()));
+        let mut client = self.client.clone();
+        let answer = self.upload(parcels, chunk, async move |parts| client.paint(parts).await).await?;
+        self.accepted(answer.job)
+    }
+
+    fn accepted(&self, job: Option<wire::Job>) -> Result<Job, CallError> {
+        let job = job.ok_or(protocol::convert::WireError::Missing("job")).and_then(TryInto::try_into);
         job.map_err(|error| self.garbled(&error))
     }
 
@@ -89,7 +140,8 @@ impl Connection {
         let chunk =
             |bytes: Vec<u8>| wire::ImportStyleRequest { part: Some(import_style_request::Part::Chunk(bytes.into())) };
         let mut client = self.client.clone();
-        let answer = self.upload(first, package, chunk, async move |parts| client.import_style(parts).await).await?;
+        let parcels = [Parcel { opening: first, content: Some(package) }];
+        let answer = self.upload(parcels, chunk, async move |parts| client.import_style(parts).await).await?;
         answer.try_into().map_err(|error| self.garbled(&error))
     }
 
@@ -120,17 +172,16 @@ impl Connection {
         Ok(Download { connection: self.clone(), chunks, media_type, left, pending: first.data.into() })
     }
 
-    /// Streams `first` and then the source's bytes. A source that can't be read to its end breaks the call off
+    /// Streams each opening and then its file's bytes. A file that can't be read to its end breaks the call off
     /// before the daemon could take the part for the whole.
     async fn upload<M: Send + 'static, W>(
         &self,
-        first: M,
-        source: &Source,
+        parcels: impl IntoIterator<Item = Parcel<'_, M>>,
         chunk: impl Fn(Vec<u8>) -> M,
         call: impl AsyncFnOnce(ReceiverStream<M>) -> Result<Response<W>, Status>,
     ) -> Result<W, CallError> {
         let (sender, receiver) = mpsc::channel(2);
-        let feed = Box::pin(feed(sender.clone(), first, source, chunk));
+        let feed = Box::pin(feed(sender.clone(), parcels, chunk));
         let call = Box::pin(call(ReceiverStream::new(receiver)));
         let answer = match futures::future::select(feed, call).await {
             // The daemon answers before it has everything: it refuses, or has seen this upload before.
@@ -149,37 +200,57 @@ impl Connection {
     }
 }
 
+/// One part of an upload: a message, and the bytes of the file that it announces.
+struct Parcel<'a, M> {
+    opening: M,
+    content: Option<&'a Source>,
+}
+
 async fn feed<M>(
     to: mpsc::Sender<M>,
-    first: M,
-    source: &Source,
+    parcels: impl IntoIterator<Item = Parcel<'_, M>>,
     chunk: impl Fn(Vec<u8>) -> M,
 ) -> Result<(), CallError> {
-    // A send fails only when the call has ended; its answer then says why.
-    if to.send(first).await.is_err() {
-        return Ok(());
+    for Parcel { opening, content } in parcels {
+        // A send fails only when the call has ended; its answer then says why.
+        if to.send(opening).await.is_err() || !pass_on(&to, content, &chunk).await? {
+            break;
+        }
     }
-    match source {
-        Source::Bytes(bytes) => {
+    Ok(())
+}
+
+/// Sends a file's bytes; false when the call has ended.
+async fn pass_on<M>(
+    to: &mpsc::Sender<M>,
+    content: Option<&Source>,
+    chunk: &impl Fn(Vec<u8>) -> M,
+) -> Result<bool, CallError> {
+    match content {
+        None => {}
+        Some(Source::Bytes(bytes)) => {
             for part in bytes.chunks(CHUNK_BYTES) {
                 if to.send(chunk(part.to_vec())).await.is_err() {
-                    break;
+                    return Ok(false);
                 }
             }
         }
-        Source::File(path) => {
+        Some(Source::File(path)) => {
             let unreadable = |source| CallError::File { what: path.display().to_string(), source };
             let mut file = File::open(path).await.map_err(unreadable)?;
             loop {
                 let mut part = Vec::with_capacity(CHUNK_BYTES);
                 file.read_buf(&mut part).await.map_err(unreadable)?;
-                if part.is_empty() || to.send(chunk(part)).await.is_err() {
+                if part.is_empty() {
                     break;
+                }
+                if to.send(chunk(part)).await.is_err() {
+                    return Ok(false);
                 }
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A file on its way from the daemon.

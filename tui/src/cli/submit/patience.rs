@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a call takes a "not now".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(in crate::cli) enum Patience {
     /// One photo: a full queue is an answer, and the person decides.
     Single,
     /// One of many: room is made while the others are painted.
@@ -25,7 +25,7 @@ pub(super) enum Patience {
 
 impl Patience {
     /// Calls until there is an answer that will not change by waiting. `again` hears why, before each pause.
-    pub(super) async fn with<T>(
+    pub(in crate::cli) async fn with<T>(
         self,
         again: impl Fn(&CallError),
         mut call: impl AsyncFnMut() -> Result<T, CallError>,

@@ -38,7 +38,7 @@ pub(super) struct Item {
 
 /// Where one painting goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::cli) enum Place {
     /// Into a folder under this name, and the extension of what it turns out to be.
     Named(PathBuf, String),
     /// Into this file.
@@ -77,7 +77,7 @@ impl Plan {
 const STDIN: &str = "stdin";
 
 /// Opens a photo as far as needed to know that it can be sent: its label, its bytes and the first few of them.
-fn open(path: PathBuf, stdin_taken: bool) -> Result<(String, Source, Vec<u8>), CliError> {
+pub(in crate::cli) fn open(path: PathBuf, stdin_taken: bool) -> Result<(String, Source, Vec<u8>), CliError> {
     if path.as_os_str() == "-" {
         if stdin_taken {
             return Err(CliError::Usage("stdin gives only one photo".to_owned()));
@@ -119,7 +119,7 @@ fn places(files: &[PathBuf], style: &StyleName, target: &Target) -> Vec<Place> {
 }
 
 /// Reads the wanted format off the target's extension.
-fn format_of(target: &Target) -> Option<OutputFormat> {
+pub(in crate::cli) fn format_of(target: &Target) -> Option<OutputFormat> {
     let Target::File(path) = target else { return None };
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "jpg" | "jpeg" => Some(OutputFormat::Jpeg),
@@ -130,7 +130,7 @@ fn format_of(target: &Target) -> Option<OutputFormat> {
 }
 
 /// Guesses the format that the daemon gives a photo by default: its own where it can, else PNG.
-fn same_format(head: &[u8]) -> OutputFormat {
+pub(in crate::cli) fn same_format(head: &[u8]) -> OutputFormat {
     match head {
         [0xff, 0xd8, 0xff, ..] => OutputFormat::Jpeg,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputFormat::Webp,
@@ -139,7 +139,7 @@ fn same_format(head: &[u8]) -> OutputFormat {
 }
 
 /// Refuses to begin what could not be written in the end.
-fn refuse_existing(place: &Place, format: OutputFormat) -> Result<(), CliError> {
+pub(in crate::cli) fn refuse_existing(place: &Place, format: OutputFormat) -> Result<(), CliError> {
     let path = match place {
         Place::Stdout => return Ok(()),
         Place::File(path) => path.clone(),

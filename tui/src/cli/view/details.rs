@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use protocol::{Job, JobState, OutputFormat, Parameters, Style};
+use protocol::{Checkpoint, Job, JobState, OutputFormat, Parameters, Style};
 
 use super::Look;
 use super::table::{Cell, cell, fields, toned};
-use super::text::{Tone, seconds, size};
+use super::text::{Tone, bytes, seconds, size};
 
-/// Shows a job.
-pub(crate) fn job(job: &Job, look: &Look) -> String {
+/// Shows a job and what it could go on from.
+pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String {
     let state = job.state.name();
     let mut rows = vec![
         ("id", cell(format!("{}  (short: {})", job.id, job.id.short()))),
@@ -33,6 +33,11 @@ pub(crate) fn job(job: &Job, look: &Look) -> String {
     if let Some(note) = &job.note {
         rows.push(("note", cell(note)));
     }
+    rows.extend(checkpoints.iter().map(|checkpoint| {
+        let Checkpoint { step, at, bytes: size } = checkpoint;
+        ("checkpoint", cell(format!("step {step}, {}, {}", look.moment(*at), bytes(*size))))
+    }));
+    rows.extend(job.skipped_files.iter().map(|file| ("passed over", toned(Tone::Waiting, file))));
     rows.extend(job.warnings.iter().map(|warning| ("warning", toned(Tone::Waiting, warning))));
     fields(rows, look)
 }

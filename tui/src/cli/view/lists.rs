@@ -1,6 +1,6 @@
 //! Tables of jobs, styles, devices and mails.
 
-use protocol::{Device, Job, JobState, Mail, Style, StyleName};
+use protocol::{Device, Job, JobState, LossCurve, Mail, Style, StyleName};
 
 use super::Look;
 use super::table::{cell, maybe, table, toned};
@@ -59,6 +59,16 @@ pub(crate) fn styles(styles: &[Style], look: &Look) -> String {
         return table(["NAME", "STATE", "ARCHITECTURE", "LICENCE", "TITLE"], rows.collect(), look);
     }
     table(["NAME", "STATE", "ARCHITECTURE", "LICENCE", "TITLE", "PROBLEM"], rows, look)
+}
+
+/// Lists the points of a loss curve.
+pub(crate) fn losses(curve: &LossCurve, look: &Look) -> String {
+    let rows = curve.points.iter().map(|point| {
+        let [total, content, style, tv] =
+            [point.total, point.content, point.style, point.tv].map(|value| cell(format!("{value:.5}")));
+        [cell(point.step.to_string()), cell(seconds(point.seconds)), total, content, style, tv]
+    });
+    table(["STEP", "TIME", "TOTAL", "CONTENT", "STYLE", "TV"], rows.collect(), look)
 }
 
 /// Lists devices.

@@ -1,14 +1,16 @@
 //! Screens as people see them.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::collections::BTreeMap;
+
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use protocol::job::ProgressUnit;
 use protocol::{
-    Delivery, Device, DeviceKind, ErrorCode, Event, EventBody, Failure, Job, JobResult, JobState, Mail, MailState,
-    OutputFormat, PaintOrder, Parameters, Priority, Progress, Snapshot, Style, StyleProblem, StyleState,
-    StylizeParameters, TrainOrder,
+    Checkpoint, Delivery, Device, DeviceKind, ErrorCode, Event, EventBody, Failure, Job, JobResult, JobState,
+    LossCurve, LossPoint, Mail, MailState, OutputFormat, PaintOrder, Parameters, Priority, Progress, Snapshot, Style,
+    StyleProblem, StyleState, StylizeParameters, TrainOrder,
 };
 
 use super::{Look, Paint, Printed};
@@ -145,8 +147,13 @@ fn painting() -> Job {
 
 #[test]
 fn training_and_painting_are_shown_like_other_jobs() {
-    assert_snapshot!("job_training", super::job(&training(), &look()));
-    assert_snapshot!("job_painting", super::job(&painting(), &look()));
+    let job = Job { skipped_files: vec!["cat.jpg: the file is cut short".to_owned()], ..training() };
+    let checkpoint = Checkpoint { step: 100, at: at("11:59:40"), bytes: 3_300_000 };
+    assert_snapshot!("job_training", super::job(&job, &[checkpoint], &look()));
+    assert_snapshot!("job_painting", super::job(&painting(), &[], &look()));
+    let layers = BTreeMap::new();
+    let point = LossPoint { step: 1, seconds: 75.5, total: 12.5, content: 2.0, style: 3.5, tv: 0.0, layers };
+    assert_snapshot!("losses", super::losses(&LossCurve::new(job.id, vec![point]), &look()));
     assert_snapshot!("jobs_of_all_kinds", super::jobs(&[queued(), training(), painting()], &look()));
 }
 
@@ -167,10 +174,10 @@ fn colours_do_not_move_columns() {
 
 #[test]
 fn a_job_is_shown_in_full() {
-    assert_snapshot!("job_queued", super::job(&queued(), &look()));
-    assert_snapshot!("job_running", super::job(&running(), &look()));
-    assert_snapshot!("job_succeeded", super::job(&succeeded(), &look()));
-    assert_snapshot!("job_failed", super::job(&failed(), &look()));
+    assert_snapshot!("job_queued", super::job(&queued(), &[], &look()));
+    assert_snapshot!("job_running", super::job(&running(), &[], &look()));
+    assert_snapshot!("job_succeeded", super::job(&succeeded(), &[], &look()));
+    assert_snapshot!("job_failed", super::job(&failed(), &[], &look()));
 }
 
 #[test]
