@@ -6,6 +6,8 @@
 mod cli;
 #[path = "whole/cli_answers.rs"]
 mod cli_answers;
+#[path = "whole/cli_learn.rs"]
+mod cli_learn;
 #[path = "whole/cli_submit.rs"]
 mod cli_submit;
 #[path = "whole/crash.rs"]

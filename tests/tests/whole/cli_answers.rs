@@ -90,8 +90,7 @@ async fn exit_codes_tell_wrong_usage_from_a_daemon_that_is_not_there() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let answer = run(&nobody, folder.path(), "").await.is(2);
-    assert_eq!(answer.stderr, "atelier: the console is not built yet; `atelier --help` lists the commands\n");
+    run(&nobody, folder.path(), "").await.is(3);
     run(&nobody, folder.path(), "dance").await.is(2);
     run(&nobody, folder.path(), "show 12").await.is(2);
     run(&nobody, folder.path(), "--server ftp://x jobs").await.is(2);
