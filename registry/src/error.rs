@@ -22,6 +22,12 @@ pub enum RegistryError {
         /// The name asked for.
         name: StyleName,
     },
+    /// There is a style of that name already.
+    #[error("there is a style \"{name}\" already")]
+    Exists {
+        /// The name.
+        name: StyleName,
+    },
     /// The package, as written, would not be accepted by a scan; the style is as it was.
     #[error("the package for \"{name}\" is refused: {}", problem.detail)]
     Refused {

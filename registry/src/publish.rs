@@ -24,6 +24,15 @@ const REMOVED: &str = ".removed";
 /// Begins the name under which an old version steps aside where a file system can't exchange two names.
 const REPLACED: &str = ".replaced-";
 
+/// What becomes of a style that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It makes way.
+    Replaced,
+    /// It stays, and nothing is published.
+    Respected,
+}
+
 /// The one that writes into the folder; one write at a time.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -59,9 +68,14 @@ impl Writer {
         name: &StyleName,
         package: &Package,
         limits: &PackageLimits,
+        existing: Existing,
     ) -> Result<(), RegistryError> {
         fs::create_dir_all(&self.folder).map_err(RegistryError::storage(&self.folder))?;
         let _turn = self.turn().map_err(RegistryError::storage(&self.folder))?;
+        if existing == Existing::Respected && self.is_taken(name) {
+            let same = self.read(name, limits).is_some_and(|there| there.digest == package.digest);
+            return if same { Ok(()) } else { Err(RegistryError::Exists { name: name.clone() }) };
+        }
         let staging = self.folder.join(STAGING);
         let staged = write_safely(package, &staging).map_err(RegistryError::storage(&staging)).and_then(|()| {
             // Read back as a scan will: what it would refuse must not take the place of a good version.
@@ -104,6 +118,22 @@ impl Writer {
         sync(&self.folder).map_err(storage(&self.folder))?;
         log_failure(delete(&removed));
         Ok(())
+    }
+
+    /// Says whether anything has a style's name, good or broken.
+    fn is_taken(&self, name: &StyleName) -> bool {
+        !is_absent(&self.folder.join(name.as_str())) || !is_absent(&self.lone_file(name))
+    }
+
+    /// Reads the style that has a name, if it is good; a folder counts before a file, as in a scan.
+    fn read(&self, name: &StyleName, limits: &PackageLimits) -> Option<Package> {
+        let folder = self.folder.join(name.as_str());
+        let read = if is_absent(&folder) {
+            Package::read_file(&self.lone_file(name), limits)
+        } else {
+            Package::read_folder(&folder, limits)
+        };
+        read.ok()
     }
 
     fn lone_file(&self, name: &StyleName) -> PathBuf {

@@ -13,7 +13,7 @@ use protocol::{Style, StyleName, StyleProblem};
 use crate::entry::{Change, Entry, Snapshot, diff};
 use crate::error::RegistryError;
 use crate::first;
-use crate::publish::Writer;
+use crate::publish::{Existing, Writer};
 use crate::scan::{Haste, Look, Scan};
 use crate::watch::WatchThread;
 
@@ -120,7 +120,25 @@ impl Registry {
     /// [`RegistryError::Refused`] and [`RegistryError::Storage`]; the style is then as it was, unless someone else
     /// changed it at the same moment.
     pub fn publish(&self, name: &StyleName, package: &Package) -> Result<Arc<Entry>, RegistryError> {
-        self.shared.writer.publish(name, package, &self.shared.options.limits)?;
+        self.publish_over(name, package, Existing::Replaced)
+    }
+
+    /// Writes a style into the folder under a name that nothing has, as [`Self::publish`] does. A style that is there
+    /// already and paints the same is taken for this one, so that a caller who lost the answer can ask again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Exists`], and those of [`Self::publish`].
+    pub fn publish_new(&self, name: &StyleName, package: &Package) -> Result<Arc<Entry>, RegistryError> {
+        self.publish_over(name, package, Existing::Respected)
+    }
+
+    fn publish_over(
+        &self,
+        name: &StyleName,
+        package: &Package,
+        existing: Existing,
+    ) -> Result<Arc<Entry>, RegistryError> {
+        self.shared.writer.publish(name, package, &self.shared.options.limits, existing)?;
         self.shared.rescan(Haste::One(name)).map_err(RegistryError::storage(&self.shared.folder))?;
         let entry = self.snapshot().get(name).cloned();
         let entry = entry.ok_or_else(|| RegistryError::NotFound { name: name.clone() })?;

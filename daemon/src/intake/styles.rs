@@ -108,6 +108,7 @@ fn not_found(name: &StyleName) -> Refusal {
 fn registry_refusal(error: &RegistryError) -> Refusal {
     match error {
         RegistryError::NotFound { name } => not_found(name),
+        RegistryError::Exists { .. } => Refusal::new(ErrorCode::StyleExists, error.to_string()),
         RegistryError::Refused { .. } => Refusal::new(ErrorCode::InvalidPackage, error.to_string()),
         RegistryError::Folder { source, .. } | RegistryError::Storage { source, .. } => storage_refusal(source),
     }

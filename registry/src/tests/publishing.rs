@@ -50,6 +50,25 @@ fn publishing_mends_a_broken_style_and_takes_the_place_of_a_lone_file() {
 }
 
 #[test]
+fn a_new_style_takes_no_name_that_is_taken_but_may_be_published_twice() {
+    let bench = Bench::filled(deaf(), |folder| {
+        write(&folder.join("wave"), 0.1);
+        write(&folder.join("broken"), 0.1);
+        cut_weights(&folder.join("broken"));
+        fs::write(folder.join("sea.safetensors"), package(0.1).to_bytes()).unwrap();
+    });
+    for style in ["wave", "broken", "sea"] {
+        let error = bench.registry.publish_new(&name(style), &package(0.2)).unwrap_err();
+        assert!(matches!(error, RegistryError::Exists { .. }), "{style}: {error}");
+    }
+    for style in ["wave", "sea", "new", "new"] {
+        let entry = bench.registry.publish_new(&name(style), &package(0.1)).unwrap();
+        assert_eq!(entry.style.digest, Some(package(0.1).digest), "{style}");
+    }
+    assert!(bench.path("sea.safetensors").exists(), "it was there already");
+}
+
+#[test]
 fn a_package_that_a_scan_would_refuse_is_not_published() {
     let options = Options { limits: PackageLimits { weights_bytes: 64, ..PackageLimits::default() }, ..deaf() };
     let bench = Bench::new(options);
