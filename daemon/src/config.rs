@@ -4,10 +4,12 @@
 //! one table of keys, and everything else follows from it: names of environment variables, what an unknown key is
 //! told, what a reload can change.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod current;
 mod draft;
 mod keys;
 mod load;
@@ -19,6 +21,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use current::Current;
 pub use load::{ConfigError, Origin, Sources};
 
 /// Everything that can be configured.
@@ -40,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// How results are mailed.
     pub mail: Mail,
+    /// What styles are learned on.
+    pub train: Train,
     /// How the log looks.
     pub log: Log,
 }
@@ -86,6 +91,18 @@ pub struct Data {
 pub struct Models {
     /// One folder a style.
     pub dir: PathBuf,
+    /// What the losses of training and painting see with.
+    pub loss_network: LossNetwork,
+}
+
+/// `models.loss_network`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LossNetwork {
+    /// The VGG19 in the program.
+    #[default]
+    Builtin,
+    /// Another VGG19.
+    File(PathBuf),
 }
 
 /// `[limits]`
@@ -183,6 +200,13 @@ impl SmtpSecurity {
     }
 }
 
+/// `[train]`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Train {
+    /// Folders of photos to learn on, by the names that people ask for them by.
+    pub datasets: BTreeMap<String, PathBuf>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
@@ -211,7 +235,7 @@ impl Default for Config {
                 max_bytes: None,
                 reserve_bytes: 256 * MIB,
             },
-            models: Models { dir: PathBuf::from("atelier-data/styles") },
+            models: Models { dir: PathBuf::from("atelier-data/styles"), loss_network: LossNetwork::Builtin },
             devices: vec!["auto".to_owned()],
             max_waiting: 10_000,
             limits: Limits {
@@ -229,6 +253,7 @@ impl Default for Config {
                 attach_limit: 10 * MIB,
                 give_up_after: Duration::from_secs(5 * DAY),
             },
+            train: Train::default(),
             log: Log { json: false, level: "info".to_owned() },
         }
     }

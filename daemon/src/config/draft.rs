@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use axum::http::Uri;
+use protocol::StyleName;
+use protocol::job::train::BUILTIN_DATASET;
 
 use super::load::{ConfigError, Origin};
 use super::{Config, Secret, Smtp, SmtpSecurity, Transport};
@@ -73,6 +75,18 @@ impl Draft {
             return Err(self.wrong("mail.transport", "also needs mail.from, the sender's address"));
         }
         Ok(self.config)
+    }
+
+    /// Adds a folder of photos under the name that people ask for it by.
+    pub(super) fn add_dataset(&mut self, name: String, folder: PathBuf) -> Result<(), String> {
+        if name == BUILTIN_DATASET {
+            return Err(format!("\"{name}\" is the data set in the program; choose another name"));
+        }
+        if name.parse::<StyleName>().is_err() {
+            return Err(format!("{name:?} is no name for a data set; use a-z, 0-9, - and _, at most 64 characters"));
+        }
+        self.config.train.datasets.insert(name, folder);
+        Ok(())
     }
 
     fn smtp(&self) -> Result<Smtp, ConfigError> {

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, TransportName};
 use super::value::Value;
-use super::{Config, SmtpSecurity};
+use super::{Config, LossNetwork, SmtpSecurity};
 use crate::mail::policy::Pattern;
 
 /// One key of the configuration.
@@ -82,6 +82,13 @@ pub(super) const KEYS: &[Key] = &[
     live!("data.max_bytes", put!(config.data.max_bytes = some bytes)),
     fixed!("data.reserve_bytes", data.reserve_bytes, put!(config.data.reserve_bytes = bytes)),
     fixed!("models.dir", models.dir, put!(models_dir = some path)),
+    fixed!("models.loss_network", models.loss_network, |draft, value| {
+        draft.config.models.loss_network = match value.text()?.as_str() {
+            "builtin" => LossNetwork::Builtin,
+            path => LossNetwork::File(path.into()),
+        };
+        Ok(())
+    }),
     fixed!("devices.use", devices, |draft, value| {
         let names = value.list()?;
         names.iter().try_for_each(|name| device(name))?;
@@ -152,6 +159,10 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     live!("mail.smtp.ca_file", put!(smtp.ca_file = some path)),
+    live!(DATASETS, |draft, value| {
+        draft.config.train.datasets.clear();
+        value.table()?.into_iter().try_for_each(|(name, folder)| draft.add_dataset(name, folder))
+    }),
     fixed!("log.format", log.json, |draft, value| {
         draft.config.log.json = match value.text()?.as_str() {
             "text" => false,
@@ -170,6 +181,9 @@ pub(super) const KEYS: &[Key] = &[
 
 /// The one key that only the environment may set.
 pub(super) const PASSWORD: &str = "mail.smtp.password";
+
+/// The one key whose value is a table, with names of a person's own.
+pub(super) const DATASETS: &str = "train.datasets";
 
 /// Finds a key by its path.
 pub(super) fn find(name: &str) -> Option<&'static Key> {

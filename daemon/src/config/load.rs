@@ -135,13 +135,20 @@ impl Sources {
             let Some(path) = name.strip_prefix("ATELIER_").filter(|path| path.contains("__")) else { continue };
             let origin = Origin::Environment(name.to_owned());
             let path = path.to_ascii_lowercase().replace("__", ".");
-            let Some(key) = keys::find(&path) else {
+            let dataset = path.strip_prefix(keys::DATASETS).and_then(|rest| rest.strip_prefix('.'));
+            let key = keys::find(&path);
+            if key.is_none() && dataset.is_none() {
                 return Err(unknown(origin, path));
-            };
+            }
             let Some(value) = value.to_str() else {
                 return Err(ConfigError::Wrong { origin, key: path, problem: "the value is not UTF-8".to_owned() });
             };
-            set(draft, key, Value::Text(value), origin)?;
+            if let Some(key) = key {
+                set(draft, key, Value::Text(value), origin)?;
+            } else if let Some(name) = dataset {
+                let added = Value::Text(value).path().and_then(|folder| draft.add_dataset(name.to_owned(), folder));
+                added.map_err(|problem| ConfigError::Wrong { origin, key: path.clone(), problem })?;
+            }
         }
         Ok(())
     }

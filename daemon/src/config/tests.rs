@@ -241,3 +241,31 @@ fn an_example_without_a_default_is_read_too() {
         assert_eq!(config == Config::default(), example.name.starts_with("mail.smtp."), "{}", example.name);
     }
 }
+
+#[test]
+fn data_sets_have_names_of_their_own_in_the_file_and_the_environment() {
+    let photos = |config: &Config| {
+        let datasets = config.train.datasets.iter();
+        datasets.map(|(name, folder)| format!("{name} {}", folder.display())).collect::<Vec<_>>()
+    };
+    let file = "[train.datasets]\ncoco = \"/srv/coco\"\nmine = \"photos\"\n";
+    assert_eq!(photos(&load(file).unwrap()), ["coco /srv/coco", "mine photos"]);
+    let set = written(file).with("ATELIER_TRAIN__DATASETS__MINE", "/mine");
+    assert_eq!(photos(&set.load().unwrap()), ["coco /srv/coco", "mine /mine"]);
+    let whole = written(file).with("ATELIER_TRAIN__DATASETS", "{ other = \"o\" }");
+    assert_eq!(photos(&whole.load().unwrap()), ["other o"]);
+
+    refused(
+        "[train]\ndatasets = \"photos\"",
+        "a.toml:2: train.datasets: expected names with their folders, such as { mine = \"photos\" }, found \"photos\"",
+    );
+    refused(
+        "[train.datasets]\nbuiltin = \"x\"",
+        "a.toml:1: train.datasets: \"builtin\" is the data set in the program; choose another name",
+    );
+    refused(
+        "[train.datasets]\n\"Mine/x\" = \"x\"",
+        "a.toml:1: train.datasets: \"Mine/x\" is no name for a data set; use a-z, 0-9, - and _, at most 64 characters",
+    );
+    refused("[train.datasets]\nmine = 3", "a.toml:1: train.datasets: mine: expected a text in quotes, found 3");
+}

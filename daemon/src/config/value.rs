@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::{DeArray, DeValue};
+use toml::de::{DeArray, DeString, DeValue};
 
 use super::{machine, units};
 
@@ -115,6 +115,27 @@ impl Value<'_> {
                 Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
             }
             Self::Toml(other) => Err(format!("expected a list of texts, found {}", describe(other))),
+        }
+    }
+
+    /// Reads a table of paths by name; plain text is written as a TOML table in one line.
+    pub(super) fn table(self) -> Read<Vec<(String, PathBuf)>> {
+        match self {
+            Self::Toml(DeValue::Table(table)) => {
+                let entry = |(name, value): (&toml::Spanned<DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                    let path = Value::Toml(value.get_ref()).path();
+                    Ok((name.get_ref().to_string(), path.map_err(|problem| format!("{}: {problem}", name.get_ref()))?))
+                };
+                table.iter().map(entry).collect()
+            }
+            Self::Text(text) if text.trim_start().starts_with('{') => {
+                let value = DeValue::parse(text).map_err(|error| error.message().to_owned())?;
+                Value::Toml(value.get_ref()).table()
+            }
+            other => Err(format!(
+                "expected names with their folders, such as {{ mine = \"photos\" }}, found {}",
+                other.shown()
+            )),
         }
     }
 
