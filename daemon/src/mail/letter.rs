@@ -1,5 +1,7 @@
 //! What is written.
 
+mod learned;
+
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -7,7 +9,9 @@ use jiff::Timestamp;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
-use protocol::{Job, JobResult, JobState, StyleName};
+use protocol::{Job, JobResult, JobState, Parameters, StyleName};
+
+pub use learned::Learned;
 
 /// Everything that a letter is made of.
 #[derive(Debug)]
@@ -18,8 +22,17 @@ pub struct Letter<'a> {
     pub from: &'a Mailbox,
     /// The recipient.
     pub to: Address,
-    /// How the painting gets there; of no account for a failed job.
+    /// How the painting gets there; of no account for a failed job or a style.
     pub painting: Painting,
+    /// What there is to show of a style that has been learned.
+    pub learned: Learned,
+}
+
+/// A file that comes along.
+struct Enclosure {
+    name: String,
+    media_type: &'static str,
+    bytes: Vec<u8>,
 }
 
 /// How a painting gets to its recipient.
@@ -75,24 +88,12 @@ pub fn name(job: &Job) -> String {
 /// # Errors
 /// When the job is unfinished, or the parts make no mail.
 pub fn compose(letter: Letter<'_>) -> Result<Message, LetterError> {
-    let Letter { job, from, to, painting } = letter;
-    let style = in_its_style(job);
-    let (subject, text, finished_at, attachment) = match &job.state {
-        JobState::Succeeded { result, finished_at, .. } => {
-            let subject = format!("Your painting{style} is ready");
-            let text = good_news(job, result, &painting);
-            let attachment = match painting {
-                Painting::Attached(bytes) => Some(attachment(job, result, bytes)),
-                Painting::Link(..) | Painting::Kept(_) | Painting::Gone => None,
-            };
-            (subject, text, *finished_at, attachment)
-        }
-        JobState::Failed { error, finished_at, .. } => {
-            let subject = format!("Your photo could not be painted{style}");
-            (subject, bad_news(job, &error.detail), *finished_at, None)
-        }
+    let Letter { job, from, to, painting, learned } = letter;
+    let finished_at = match &job.state {
+        JobState::Succeeded { finished_at, .. } | JobState::Failed { finished_at, .. } => *finished_at,
         _ => return Err(LetterError::Unfinished),
     };
+    let (subject, text, attachments) = contents(job, painting, learned);
     let message = Message::builder()
         .message_id(Some(format!("<{}@{}>", name(job), from.email.domain())))
         .date(SystemTime::try_from(finished_at).unwrap_or(SystemTime::UNIX_EPOCH))
@@ -100,31 +101,58 @@ pub fn compose(letter: Letter<'_>) -> Result<Message, LetterError> {
         .to(Mailbox::new(None, to))
         .subject(subject)
         .header(AutoSubmitted);
-    Ok(match attachment {
-        None => message.singlepart(SinglePart::plain(text))?,
-        // A boundary of our own, so that a second try sends the same bytes.
-        Some(attachment) => message.multipart(
-            MultiPart::mixed()
-                .boundary(format!("atelier-{}", job.id))
-                .singlepart(SinglePart::plain(text))
-                .singlepart(attachment),
-        )?,
-    })
+    if attachments.is_empty() {
+        return Ok(message.singlepart(SinglePart::plain(text))?);
+    }
+    // A boundary of our own, so that a second try sends the same bytes.
+    let parts = MultiPart::mixed().boundary(format!("atelier-{}", job.id)).singlepart(SinglePart::plain(text));
+    Ok(message.multipart(attachments.into_iter().fold(parts, MultiPart::singlepart))?)
+}
+
+/// Returns the subject, the text, and what comes along.
+fn contents(job: &Job, painting: Painting, learned: Learned) -> (String, String, Vec<SinglePart>) {
+    let style = in_its_style(job);
+    match (&job.parameters, &job.state) {
+        (Parameters::Train(train), JobState::Succeeded { result, .. }) => {
+            let (subject, text) = learned::good_news(job, &train.name, result, &learned);
+            (subject, text, learned::enclosures(job, &train.name, learned))
+        }
+        (Parameters::Train(train), JobState::Failed { error, .. }) => {
+            let (subject, text) = learned::bad_news(job, &train.name, &error.detail);
+            (subject, text, Vec::new())
+        }
+        (_, JobState::Succeeded { result, .. }) => {
+            let text = good_news(job, result, &painting);
+            let attachment = match painting {
+                Painting::Attached(bytes) => Some(attachment(job, result, bytes)),
+                Painting::Link(..) | Painting::Kept(_) | Painting::Gone => None,
+            };
+            (format!("Your painting{style} is ready"), text, attachment.into_iter().collect())
+        }
+        (_, JobState::Failed { error, .. }) => {
+            (format!("Your photo could not be painted{style}"), bad_news(job, &error.detail), Vec::new())
+        }
+        _ => (String::new(), String::new(), Vec::new()),
+    }
+}
+
+fn enclosed(Enclosure { name, media_type, bytes }: Enclosure) -> SinglePart {
+    let kind =
+        ContentType::parse(media_type).unwrap_or(ContentType::parse("application/octet-stream").expect("a media type"));
+    // Left to itself, the library sends a picture that happens to be ASCII as text.
+    let body = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).expect("base64 carries any bytes");
+    Attachment::new(name).body(body, kind)
 }
 
 fn attachment(job: &Job, result: &JobResult, bytes: Vec<u8>) -> SinglePart {
-    let kind = ContentType::parse(&result.media_type)
-        .unwrap_or(ContentType::parse("application/octet-stream").expect("a media type"));
-    let extension = match result.media_type.as_str() {
-        "image/jpeg" => "jpg",
-        "image/png" => "png",
-        "image/webp" => "webp",
-        _ => "bin",
+    let (extension, media_type) = match result.media_type.as_str() {
+        "image/jpeg" => ("jpg", "image/jpeg"),
+        "image/png" => ("png", "image/png"),
+        "image/webp" => ("webp", "image/webp"),
+        _ => ("bin", "application/octet-stream"),
     };
-    // Left to itself, the library sends a picture that happens to be ASCII as text.
-    let body = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64).expect("base64 carries any bytes");
     let name = job.style().map_or("painting", StyleName::as_str);
-    Attachment::new(format!("{name}-{}.{extension}", job.id.short())).body(body, kind)
+    enclosed(Enclosure { name: format!("{name}-{}.{extension}", job.id.short()), media_type, bytes })
 }
 
 fn good_news(job: &Job, result: &JobResult, painting: &Painting) -> String {
@@ -226,7 +254,8 @@ mod tests {
 
     fn written(job: &Job, painting: Painting) -> String {
         let from = crate::mail::address::sender("Atelier <atelier@example.org>").unwrap();
-        let letter = Letter { job, from: &from, to: "me@example.org".parse().unwrap(), painting };
+        let letter =
+            Letter { job, from: &from, to: "me@example.org".parse().unwrap(), painting, learned: Learned::default() };
         String::from_utf8(compose(letter).unwrap().formatted()).unwrap().replace("\r\n", "\n")
     }
 
@@ -248,6 +277,31 @@ mod tests {
     #[test]
     fn without_a_public_address_the_way_to_it_is_told() {
         insta::assert_snapshot!(written(&job(), Painting::Kept(until())));
+    }
+
+    fn training() -> Job {
+        let order = protocol::TrainOrder::new("my-wave".parse().unwrap());
+        Job { parameters: Parameters::Train(order.fill().unwrap()), ..job() }
+    }
+
+    #[test]
+    fn a_learned_style_comes_with_its_curve_and_a_sample() {
+        let job = training();
+        let from = crate::mail::address::sender("Atelier <atelier@example.org>").unwrap();
+        let last = crate::curve::tests::point(400, 3.0);
+        let learned = Learned { last: Some(last), curve: Some(b"PNG".to_vec()), sample: Some(b"JPEG".to_vec()) };
+        let to = "me@example.org".parse().unwrap();
+        let letter = Letter { job: &job, from: &from, to, painting: Painting::Gone, learned };
+        let text = String::from_utf8(compose(letter).unwrap().formatted()).unwrap().replace("\r\n", "\n");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_style_that_could_not_be_learned_tells_why() {
+        let mut job = training();
+        let error = Failure { code: ErrorCode::NotFinite, detail: "the losses leap; lower learning_rate".to_owned() };
+        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, error };
+        insta::assert_snapshot!(written(&job, Painting::Gone));
     }
 
     #[test]
@@ -283,7 +337,13 @@ mod tests {
         let mut job = job();
         job.state = JobState::Queued;
         let from = crate::mail::address::sender("a@example.org").unwrap();
-        let letter = Letter { job: &job, from: &from, to: "me@example.org".parse().unwrap(), painting: Painting::Gone };
+        let letter = Letter {
+            job: &job,
+            from: &from,
+            to: "me@example.org".parse().unwrap(),
+            painting: Painting::Gone,
+            learned: Learned::default(),
+        };
         assert!(matches!(compose(letter), Err(LetterError::Unfinished)));
     }
 }

@@ -8,17 +8,18 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::Timestamp;
 use lettre::Message;
-use protocol::{EventBody, Job, JobId, JobResult, JobState, MailState};
+use protocol::{EventBody, Job, JobId, JobKind, JobResult, JobState, MailState, StyleName};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::address;
-use super::letter::{self, Letter, Painting};
+use super::letter::{self, Learned, Letter, Painting};
 use super::schedule::{self, Next};
 use super::transport::{self, Outcome, Post};
 use crate::access::Signer;
 use crate::config::Config;
+use crate::curve;
 use crate::intake::Intake;
 use crate::record::{self, Record};
 use crate::refusal::Refusal;
@@ -177,14 +178,39 @@ impl Postman {
     fn compose(&self, record: &Record, config: &Config) -> Result<Message, String> {
         let letter = record.letter.as_ref().ok_or("the job has no mail")?;
         let to = address::parse(&letter.recipient).map_err(|error| error.to_string())?;
-        let painting = match &record.job.state {
-            JobState::Succeeded { result, finished_at, .. } => {
-                self.painting(record, result, *finished_at, config).map_err(|error| error.to_string())?
+        let (painting, learned) = match &record.job.state {
+            JobState::Succeeded { .. } if record.job.kind() == JobKind::Train => {
+                (Painting::Gone, self.learned(&record.job, config).map_err(|error| error.to_string())?)
             }
-            _ => Painting::Gone,
+            JobState::Succeeded { result, finished_at, .. } => {
+                let painting = self.painting(record, result, *finished_at, config);
+                (painting.map_err(|error| error.to_string())?, Learned::default())
+            }
+            _ => (Painting::Gone, Learned::default()),
         };
         let from = transport::sender(config);
-        letter::compose(Letter { job: &record.job, from: &from, to, painting }).map_err(|error| error.to_string())
+        letter::compose(Letter { job: &record.job, from: &from, to, painting, learned })
+            .map_err(|error| error.to_string())
+    }
+
+    /// Collects what there is to show of a style, as far as a letter may carry it.
+    fn learned(&self, job: &Job, config: &Config) -> io::Result<Learned> {
+        let points = curve::read(&self.spool.curve(job.id))?;
+        let last = points.last().cloned();
+        let title = job.style().map_or("loss", StyleName::as_str);
+        let drawn = (!points.is_empty()).then(|| curve::chart(title, points).png());
+        let sample = match std::fs::read(self.spool.preview(job.id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(read?),
+        };
+        let mut room = config.mail.attach_limit as usize;
+        let mut fitting = |file: Option<Vec<u8>>| {
+            let file = file.filter(|bytes| bytes.len() <= room)?;
+            room -= file.len();
+            Some(file)
+        };
+        let curve = fitting(drawn);
+        Ok(Learned { last, curve, sample: fitting(sample) })
     }
 
     /// Decides how the painting gets to its recipient.
