@@ -148,15 +148,19 @@ fn copy_job(from: &Path, to: &Path) -> io::Result<Copied> {
     let record = from.join("job.json");
     loop {
         let before = fs::read(&record)?;
-        if fs::read(to.join("job.json")).is_ok_and(|copy| copy == before) {
+        if fs::read(to.join("job.json")).is_ok_and(|copy| copy == before) && has_same_checkpoint(from, to)? {
             return Ok(Copied::Already);
         }
         let staged = to.with_extension("new");
         let _ = fs::remove_dir_all(&staged);
         fs::create_dir(&staged)?;
-        for picture in ["input", "result"] {
-            match copy_synced(&from.join(picture), &staged.join(picture)) {
-                // Not yet made, or no longer kept: the record says which.
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            if name == "job.json" || name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            match copy_synced(&from.join(&name), &staged.join(&name)) {
+                // No longer kept: the record says so.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 copied => copied?,
             }
@@ -174,6 +178,16 @@ fn copy_job(from: &Path, to: &Path) -> io::Result<Copied> {
         fs::rename(&staged, to)?;
         return Ok(Copied::Anew);
     }
+}
+
+/// Says whether a copy goes on from where its original does: checkpoints come without a change of the record. The curve
+/// needs no such look, since a checkpoint holds its own.
+fn has_same_checkpoint(from: &Path, to: &Path) -> io::Result<bool> {
+    let read = |folder: &Path| match fs::read(folder.join("checkpoint")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some),
+    };
+    Ok(read(from)? == read(to)?)
 }
 
 fn copy_synced(from: &Path, to: &Path) -> io::Result<()> {
@@ -251,6 +265,17 @@ mod tests {
         assert_eq!(fs::read(restored.spool.input(second.job.id)).unwrap(), b"a photo");
         restored.close();
         assert!(target.join("styles/mine/style.toml").exists());
+
+        // A training that has come further is copied again, though its record says the same.
+        let checkpoint = |step| crate::spool::Checkpoint { step, curve: Vec::new(), state: vec![1, 2, 3] };
+        for step in [50, 100] {
+            house.spool.put_checkpoint(second.job.id, &checkpoint(step)).unwrap();
+            fs::write(house.spool.artwork(second.job.id, 1), b"an artwork").unwrap();
+            assert_eq!(copy_all(&config, &target).unwrap(), Tally { copied: 1, kept: 1, removed: 0 });
+        }
+        let copied = target.join("spool").join(second.job.id.to_string());
+        assert_eq!(fs::read(copied.join("artwork-1")).unwrap(), b"an artwork");
+        assert_eq!(fs::read(copied.join("checkpoint")).unwrap(), checkpoint(100).to_bytes());
 
         // The next one copies what is new and forgets what is forgotten.
         let third = fixtures::record();

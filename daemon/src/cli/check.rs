@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use super::{Failure, banner, out};
 use crate::access::{check_exposure, tokens};
 use crate::config::{Config, Sources};
-use crate::engine::engines;
+use crate::engine::{LossEyes, engines};
 use crate::mail::transport::Post;
 
 mod store;
@@ -133,7 +133,7 @@ fn styles(folder: &Path, claim: &store::Claim) -> Vec<Finding> {
 }
 
 fn devices(config: &Config) -> Finding {
-    match engines(&config.devices, config.limits.memory_bytes) {
+    match engines(&config.devices, config.limits.memory_bytes, &LossEyes::new(config.models.loss_network.clone())) {
         Ok(engines) => {
             let names: Vec<_> = engines.iter().map(|engine| engine.profile().name).collect();
             Finding::fine("devices", names.join(", "))

@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use super::{Finding, Repair};
 use crate::config::Config;
 use crate::record::Record;
-use crate::spool::Spool;
+use crate::spool::{Checkpoint, Spool};
 use crate::store;
 
 /// Who has the data folder.
@@ -73,8 +73,23 @@ fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
             format!("job {id}: {problem}; --repair writes it anew from the index, or leaves it if the index lacks it"),
         ))
     }));
+    findings.extend(damaged_checkpoints(data, &records));
     findings.extend(index(data, readable, program));
     findings
+}
+
+/// Names the trainings and paintings that would have to begin anew.
+fn damaged_checkpoints<'a>(
+    data: &Path,
+    records: &'a [(JobId, Result<Record, String>)],
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let spool = data.join("spool");
+    records.iter().filter_map(move |(id, record)| {
+        let is_needed = record.as_ref().is_ok_and(|record| !record.job.state.is_finished());
+        let bytes = fs::read(spool.join(id.to_string()).join("checkpoint")).ok().filter(|_| is_needed)?;
+        let error = Checkpoint::from_bytes(&bytes).err()?;
+        Some(Finding::wrong("data", format!("job {id}: {error}; it begins anew when its turn comes")))
+    })
 }
 
 /// Reads the index, a copy of it: opening sled's files changes them.

@@ -69,6 +69,19 @@ fn a_damaged_record_is_named_and_written_anew_from_the_index() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, _] = left_behind(folder.path());
+    let checkpoint = crate::spool::Checkpoint { step: 50, curve: Vec::new(), state: vec![1] };
+    let path = folder.path().join(format!("spool/{first}/checkpoint"));
+    fs::write(&path, checkpoint.to_bytes()).unwrap();
+    assert!(look(folder.path(), Repair::No).iter().all(|(verdict, _)| *verdict == Verdict::Fine));
+    fs::write(&path, "half of one").unwrap();
+    let findings = look(folder.path(), Repair::No);
+    assert!(findings.iter().any(|(verdict, text)| *verdict == Verdict::Wrong && text.contains("begins anew")));
+}
+
+#[test]
 fn a_running_daemons_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     left_behind(folder.path());
