@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use models::picture::Limits;
 use protocol::{EventBody, StateName};
 use registry::{Registry, RegistryError};
 use rustix::fs::FlockOperation;
 use tokio::sync::Notify;
 
-use crate::config::Config;
+use crate::config::{Config, Current};
 use crate::dispatch::{self, Dispatch, Threads};
 use crate::engine::Engine;
 use crate::intake::{Intake, Parts};
@@ -86,6 +85,7 @@ impl Daemon {
             let style = change.entry.map(|entry| entry.style.clone());
             styles.show(EventBody::Style { name: change.name, style });
         })?;
+        let config = Current::new(config);
         let live = Live::new(engines.iter().map(|engine| engine.profile()).collect());
         let outbox = Arc::new(Notify::new());
         let workplace = Workplace {
@@ -93,11 +93,11 @@ impl Daemon {
             spool: Arc::clone(&spool),
             registry: registry.clone(),
             live: live.clone(),
-            limits: Limits { pixels: config.limits.pixels },
+            config: config.clone(),
             outbox: Arc::clone(&outbox),
         };
         let (dispatch, threads) =
-            dispatch::start(engines, &workplace, config.limits.memory_bytes).map_err(StartError::Thread)?;
+            dispatch::start(engines, &workplace, config.now().limits.memory_bytes).map_err(StartError::Thread)?;
         enqueue_waiting(&store, &dispatch);
         let parts = Parts {
             config,
@@ -144,6 +144,7 @@ impl Daemon {
     /// Lets go of what has been kept long enough. Blocks on the disk.
     pub fn sweep(&self) {
         retention::sweep(&self.store, &self.spool, &self.intake.config().data);
+        retention::wake_those_with_room(&self.store, &self.spool, &self.dispatch);
     }
 
     /// Accepts nothing more and answers everyone who waits; the front doors then close by themselves.

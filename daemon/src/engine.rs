@@ -4,13 +4,15 @@
 mod local;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
+use models::losses::LossTerms;
 use models::package::Package;
-use models::picture::Picture;
-use protocol::DeviceKind;
+use models::picture::{Limits, Picture};
+use protocol::{DeviceKind, LossPoint, PaintParameters, TrainParameters};
 
-pub use local::{DeviceError, engines};
+pub use local::{DeviceError, LossEyes, engines};
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,105 @@ pub trait Engine: Send {
         memory_bytes: u64,
         watch: Watch<'_>,
     ) -> Result<Painted, EngineError>;
+
+    /// Begins to learn a style, or takes it up from a checkpoint.
+    ///
+    /// # Errors
+    /// By what the person can do about it; [`EngineError::Checkpoint`] when only beginning anew helps.
+    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError>;
+
+    /// Begins to paint a photo by optimising its pixels, or takes it up from a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError>;
+}
+
+/// Training or painting under way: a step a call, and nothing happens between two calls. It belongs to the thread of
+/// the engine that made it.
+pub trait Course {
+    /// Takes one step; `None` once all are done.
+    ///
+    /// # Errors
+    /// By what the person can do about it.
+    fn step(&mut self) -> Result<Option<Step>, EngineError>;
+
+    /// Returns all that going on from here needs.
+    fn checkpoint(&self) -> Vec<u8>;
+
+    /// Shows how far it has come.
+    ///
+    /// # Errors
+    /// By what the person can do about it.
+    fn preview(&mut self) -> Result<Picture, EngineError>;
+
+    /// Returns what has been made so far, finished or not. `last` is the loss at the last step.
+    ///
+    /// # Errors
+    /// By what the person can do about it.
+    fn finish(&mut self, last: Option<&LossPoint>) -> Result<Product, EngineError>;
+
+    /// Lists the files of the data set that were passed over so far, each with the reason.
+    fn skipped(&self) -> Vec<String>;
+}
+
+/// What is to be learned.
+#[derive(Debug)]
+pub struct TrainLesson<'a> {
+    /// How.
+    pub parameters: &'a TrainParameters,
+    /// From what.
+    pub artwork: Picture,
+    /// The folder of the photos to practise on; the program's own where absent.
+    pub dataset: Option<&'a Path>,
+    /// How large the photos may be.
+    pub limits: Limits,
+    /// What it starts from.
+    pub start: Start,
+    /// What it goes on from.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+/// What is to be painted by optimising its pixels.
+#[derive(Debug)]
+pub struct PixelCommission<'a> {
+    /// How.
+    pub parameters: &'a PaintParameters,
+    /// The photo, in the size of the painting.
+    pub photo: Picture,
+    /// The artworks to paint it after, in the order of their weights.
+    pub artworks: Vec<Picture>,
+    /// What it goes on from.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+/// What a training starts from.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// Chance.
+    Chance,
+    /// A style.
+    Style(Arc<Package>),
+    /// The nearest of these, or chance where none fits.
+    Nearest(Vec<Arc<Package>>),
+}
+
+/// A step as it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its number, from 1. After a roll-back it is lower than before.
+    pub number: u64,
+    /// The losses.
+    pub terms: LossTerms,
+}
+
+/// What training and painting make.
+#[derive(Debug)]
+pub enum Product {
+    /// A style.
+    Style(Box<Package>),
+    /// A painting of the photo's size.
+    Painting(Picture),
 }
 
 /// Hears of progress, and decides whether to go on.
@@ -58,13 +159,25 @@ pub enum Painted {
     Interrupted,
 }
 
-/// Why painting failed.
+/// Why a device's work failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The network produced NaN or infinity.
+    /// The network produced NaN or infinity, or the losses never settle.
     #[error("{0}")]
     NotFinite(String),
     /// The device failed.
     #[error("{0}")]
     Device(String),
+    /// Nothing can be learned from the artwork.
+    #[error("{0}")]
+    Artwork(String),
+    /// There is nothing to practise on.
+    #[error("{0}")]
+    Dataset(String),
+    /// The parameters don't go together, such as a style to start from that has another network.
+    #[error("{0}")]
+    Parameters(String),
+    /// The checkpoint is of another lesson or version.
+    #[error("{0}")]
+    Checkpoint(String),
 }

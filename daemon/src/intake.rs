@@ -16,14 +16,14 @@ mod watch;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use models::picture::Limits;
 use protocol::{Device, ErrorCode, Mail, StateName};
 use registry::Registry;
 
-use crate::config::Config;
+use crate::config::{Config, Current};
 use crate::dispatch::Dispatch;
 use crate::live::Live;
 use crate::mail::RecipientLimiter;
@@ -46,7 +46,7 @@ pub struct Intake(Arc<House>);
 
 /// The parts that the use cases work on.
 pub(crate) struct Parts {
-    pub(crate) config: Config,
+    pub(crate) config: Current,
     pub(crate) store: Store,
     pub(crate) spool: Arc<Spool>,
     pub(crate) registry: Registry,
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
 }
 
 struct House {
-    config: RwLock<Arc<Config>>,
+    config: Current,
     store: Store,
     spool: Arc<Spool>,
     registry: Registry,
@@ -92,10 +92,10 @@ impl Intake {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, store, spool, registry, dispatch, live } = parts;
         Self(Arc::new(House {
-            decoding: photo::Decoding::new(&config.limits),
+            decoding: photo::Decoding::new(&config.now().limits),
             footprints: Arc::default(),
             recipients: Mutex::default(),
-            config: RwLock::new(Arc::new(config)),
+            config,
             store,
             spool,
             registry,
@@ -111,12 +111,12 @@ impl Intake {
     /// Returns the configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.config.now()
     }
 
     /// Puts a new configuration in force, as far as it can change at run time.
     pub(crate) fn reconfigure(&self, config: Config) {
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.0.config.replace(config);
     }
 
     /// Accepts nothing from now on.

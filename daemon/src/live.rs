@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use protocol::{Device, JobId, Progress};
 
 use crate::engine::Profile;
+use crate::scheduler::Slot;
 
 /// The span over which utilisation is measured.
 const UTILISATION_SPAN: Duration = Duration::from_secs(30);
@@ -28,7 +29,10 @@ const ENDS: usize = 32;
 
 struct DeviceState {
     profile: Profile,
-    job: Option<(JobId, Instant)>,
+    photo: Option<JobId>,
+    behind: Option<JobId>,
+    /// Since when it has had anything to do.
+    busy_since: Option<Instant>,
     /// Spans of work within the last while, oldest first.
     worked: VecDeque<(Instant, Instant)>,
 }
@@ -37,8 +41,14 @@ impl Live {
     /// Begins with idle devices.
     #[must_use]
     pub fn new(profiles: Vec<Profile>) -> Self {
-        let devices =
-            profiles.into_iter().map(|profile| DeviceState { profile, job: None, worked: VecDeque::new() }).collect();
+        let devices = profiles.into_iter().map(|profile| DeviceState {
+            profile,
+            photo: None,
+            behind: None,
+            busy_since: None,
+            worked: VecDeque::new(),
+        });
+        let devices = devices.collect();
         Self(Arc::new(Mutex::new(State {
             progress: HashMap::new(),
             devices,
@@ -73,18 +83,16 @@ impl Live {
         self.state().queue = queue;
     }
 
-    /// Takes note of what a device works on and returns the device as it is now.
+    /// Takes note of what a device has in a slot and returns the device as it is now.
     #[must_use]
-    pub fn set_job(&self, device: usize, job: Option<JobId>) -> Option<Device> {
+    pub fn set_job(&self, device: usize, slot: Slot, job: Option<JobId>) -> Option<Device> {
         let mut state = self.state();
         let now = Instant::now();
-        let slot = state.devices.get_mut(device)?;
-        let before = std::mem::replace(&mut slot.job, job.map(|job| (job, now)));
-        if let Some((_, since)) = before {
-            slot.worked.push_back((since, now));
-        }
-        let device = slot.view(now);
-        if let Some((job, _)) = before {
+        let device = state.devices.get_mut(device)?;
+        let before = std::mem::replace(device.slot(slot), job);
+        device.note_work(now);
+        let device = device.view(now);
+        if let Some(job) = before {
             state.progress.remove(&job);
             state.ended.push_back(now);
             if state.ended.len() > ENDS {
@@ -111,19 +119,40 @@ impl Live {
 }
 
 impl DeviceState {
+    fn slot(&mut self, slot: Slot) -> &mut Option<JobId> {
+        match slot {
+            Slot::Foreground => &mut self.photo,
+            Slot::Background => &mut self.behind,
+        }
+    }
+
+    /// Begins or ends a span of work, by what the slots hold now.
+    fn note_work(&mut self, now: Instant) {
+        let is_busy = self.photo.or(self.behind).is_some();
+        match self.busy_since {
+            Some(since) if !is_busy => {
+                self.worked.push_back((since, now));
+                self.busy_since = None;
+            }
+            None if is_busy => self.busy_since = Some(now),
+            _ => {}
+        }
+    }
+
     fn view(&mut self, now: Instant) -> Device {
         let Some(begin) = now.checked_sub(UTILISATION_SPAN) else { return self.describe(None) };
         while self.worked.front().is_some_and(|(_, end)| *end < begin) {
             self.worked.pop_front();
         }
-        let running = self.job.map(|(_, since)| (since, now));
+        let running = self.busy_since.map(|since| (since, now));
         let busy: Duration = self.worked.iter().copied().chain(running).map(|(from, to)| to - from.max(begin)).sum();
         self.describe(Some((busy.as_secs_f64() / UTILISATION_SPAN.as_secs_f64()).min(1.0)))
     }
 
     fn describe(&self, utilisation: Option<f64>) -> Device {
         let Profile { name, kind, model, threads, memory_bytes } = self.profile.clone();
-        let job = self.job.map(|(job, _)| job);
+        // A photo comes and goes in front of what runs behind.
+        let job = self.photo.or(self.behind);
         Device { name, kind, model, threads, memory_bytes, busy: job.is_some(), job, utilisation, temperature: None }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use protocol::{Delivery, ErrorCode, Failure, Job, JobState, Mail, MailState};
+use protocol::{Delivery, ErrorCode, Failure, Job, JobResult, JobState, Mail, MailState};
 use serde::{Deserialize, Serialize};
 
 /// A job's record, the same bytes in the spool and in the index.
@@ -35,6 +35,9 @@ pub struct Record {
     /// Whether it is paused because the disk is full, and goes on by itself.
     #[serde(default)]
     pub waits_for_room: bool,
+    /// The style of a failed training that could not be published.
+    #[serde(default)]
+    pub kept_result: Option<JobResult>,
     /// Bytes that its files take beside pictures and result: checkpoint, curve, preview.
     #[serde(default)]
     pub side_bytes: u64,
@@ -130,6 +133,7 @@ impl Record {
             crashes: 0,
             ends_early: false,
             waits_for_room: false,
+            kept_result: None,
             side_bytes: 0,
         }
     }

@@ -2,9 +2,10 @@
 //! has outgrown `max_bytes`.
 
 use jiff::Timestamp;
-use protocol::JobId;
+use protocol::{JobId, JobState, StateName};
 
 use crate::config::Data;
+use crate::dispatch::Dispatch;
 use crate::spool::Spool;
 use crate::store::{Store, Summaries};
 
@@ -57,6 +58,41 @@ pub(crate) fn sweep(store: &Store, spool: &Spool, data: &Data) {
             && let Err(error) = spool.remove_pictures(id)
         {
             tracing::warn!(job = %id, %error, "a job's pictures could not be removed");
+        }
+    }
+}
+
+/// Room on the disk that must be left for one more checkpoint beside the reserve, where none shows how large they are.
+const USUAL_CHECKPOINT: u64 = 4 << 20;
+
+/// Puts jobs back into the queue that were paused because the disk was full, as far as it has room for them again.
+/// Blocks on the disk.
+pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Dispatch) {
+    let waiting: Vec<_> = store.summaries(|jobs| {
+        let waiting = jobs.oldest_first().filter(|(_, job)| job.waits_for_room && job.state == StateName::Paused);
+        waiting.map(|(id, _)| id).collect()
+    });
+    for id in waiting {
+        let checkpoint = spool.describe_checkpoint(id).ok().flatten();
+        // A new checkpoint is written beside the old one.
+        let wanted = checkpoint.map_or(USUAL_CHECKPOINT, |checkpoint| 2 * checkpoint.bytes);
+        if !spool.has_room_for(wanted) {
+            continue;
+        }
+        let dispatch = dispatch.clone();
+        let woken = store.write(move |ledger| {
+            let mut record = ledger.record(id)?;
+            if record.job.state != JobState::Paused || !record.waits_for_room {
+                return None;
+            }
+            record.has_room();
+            record.job.state = JobState::Queued;
+            Some(ledger.save(&record).map(|()| dispatch.enqueue(&record.job, record.memory_bytes)))
+        });
+        match woken.durable_blocking() {
+            Ok(Some(Ok(()))) => tracing::info!(job = %id, "the disk has room again; the job goes on"),
+            Ok(Some(Err(refusal))) => tracing::warn!(job = %id, %refusal, "a paused job could not be woken"),
+            Ok(None) | Err(_) => {}
         }
     }
 }

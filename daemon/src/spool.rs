@@ -277,6 +277,12 @@ impl Spool {
         Ok(())
     }
 
+    /// Says whether the disk has room for so many bytes beside the reserve; no, when it does not even tell.
+    #[must_use]
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        self.free_bytes().is_ok_and(|free| free >= self.reserve_bytes.saturating_add(bytes))
+    }
+
     /// Returns the room left on the spool's disk, in bytes.
     ///
     /// # Errors

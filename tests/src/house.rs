@@ -9,7 +9,7 @@ use daemon::engine::Engine;
 use daemon::intake::{Intake, StylizeOrder, Submission};
 use daemon::refusal::Refusal;
 use models::picture::{OutputFormat, Picture, encode};
-use protocol::{Job, JobId, JobRef};
+use protocol::{Job, JobId, JobRef, TrainOrder, Wishes};
 use tempfile::TempDir;
 
 /// A daemon and its folder. The folder outlives the daemon, so that it can be opened again.
@@ -81,6 +81,18 @@ impl House {
     /// Submits a small photo with every default.
     pub async fn submit_one(&self) -> Job {
         self.submit(None, order(), &picture(4, 3)).await.unwrap().job
+    }
+
+    /// Submits an artwork to learn.
+    ///
+    /// # Errors
+    /// What the daemon refuses it for.
+    pub async fn train(&self, order: TrainOrder) -> Result<Job, Refusal> {
+        let ticket = self.intake().open(&admin(), "/v1/train", None)?;
+        let mut draft = ticket.draft()?;
+        draft.write(&picture(300, 280))?;
+        let wishes = Wishes { priority: None, email: Some("me@example.org".to_owned()), note: None };
+        Ok(self.intake().train(ticket, order, wishes, draft).await?.job)
     }
 
     /// Waits until a job is finished.

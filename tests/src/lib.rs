@@ -13,5 +13,5 @@ mod served;
 pub use browser::{Browser, DESK, PHONE};
 pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
-pub use puppet::{Act, Puppet, puppet};
+pub use puppet::{Act, Deed, Move, Puppet, puppet};
 pub use served::{Served, upload};

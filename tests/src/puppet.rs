@@ -1,13 +1,17 @@
 //! A device that says when it begins and waits to be told how to go on.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use daemon::engine::{Engine, EngineError, Painted, Profile, Watch};
-use models::package::Package;
+use daemon::engine::{
+    Course, Engine, EngineError, Painted, PixelCommission, Product, Profile, Step, TrainLesson, Watch,
+};
+use models::losses::LossTerms;
+use models::package::{Manifest, Package};
 use models::picture::Picture;
-use protocol::DeviceKind;
+use protocol::{DeviceKind, LossPoint};
 
 /// How a test waits for what must happen before it counts as never.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,37 +27,90 @@ pub enum Act {
     Panic,
 }
 
+/// What a puppet does in the next turn of a course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Take a step.
+    Step,
+    /// Take all the steps that are left, without asking again.
+    Run,
+    /// Go back to this step, as after a leap of the loss; the next one is taken from there.
+    RollBack(u64),
+    /// Fail as a training does whose losses never settle.
+    Fail,
+    /// Panic.
+    Panic,
+}
+
+/// What a puppet has been seen doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It has begun a photo.
+    Photo,
+    /// It has made a course that goes on after this step.
+    Open(u64),
+    /// It has been asked for a step, and waits to be told.
+    Asked,
+    /// It has dropped a course.
+    Dropped,
+}
+
 /// The strings of one puppet.
 pub struct Puppet {
-    began: Receiver<()>,
+    deeds: Receiver<Deed>,
     acts: Sender<Act>,
+    moves: Sender<Move>,
 }
 
 impl Puppet {
     /// Waits until the device has begun a picture.
     pub fn begun(&self) {
-        self.began.recv_timeout(PATIENCE).expect("the device begins a picture");
+        assert_eq!(self.deed(), Deed::Photo);
+    }
+
+    /// Waits for the next thing that the device does.
+    pub fn deed(&self) -> Deed {
+        self.deeds.recv_timeout(PATIENCE).expect("the device does something")
     }
 
     /// Tells the device what to do with the picture it has begun, or with the next one.
     pub fn act(&self, act: Act) {
         self.acts.send(act).unwrap();
     }
+
+    /// Tells the device what to do in the next turn of its course.
+    pub fn play(&self, next: Move) {
+        self.moves.send(next).unwrap();
+    }
+
+    /// Lets the course take so many steps, each when it asks for it.
+    pub fn steps(&self, count: u64) {
+        for _ in 0..count {
+            assert_eq!(self.deed(), Deed::Asked);
+            self.play(Move::Step);
+        }
+    }
 }
 
 struct Device {
     name: String,
-    began: Sender<()>,
+    deeds: Sender<Deed>,
     acts: Receiver<Act>,
+    moves: Arc<Moves>,
 }
+
+/// What courses, one after another, share with their device.
+type Moves = Mutex<Receiver<Move>>;
 
 /// Makes a device and its strings.
 #[must_use]
 pub fn puppet(name: &str) -> (Box<dyn Engine>, Puppet) {
-    let (began_sender, began) = channel();
+    let (deeds_sender, deeds) = channel();
     let (acts, acts_receiver) = channel();
-    let device = Device { name: name.to_owned(), began: began_sender, acts: acts_receiver };
-    (Box::new(device), Puppet { began, acts })
+    let (moves, moves_receiver) = channel();
+    let moves_receiver = Arc::new(Mutex::new(moves_receiver));
+    let device = Device { name: name.to_owned(), deeds: deeds_sender, acts: acts_receiver, moves: moves_receiver };
+    (Box::new(device), Puppet { deeds, acts, moves })
 }
 
 impl Engine for Device {
@@ -62,7 +119,7 @@ impl Engine for Device {
     }
 
     fn paint(&mut self, _: &Arc<Package>, photo: &Picture, _: u64, watch: Watch<'_>) -> Result<Painted, EngineError> {
-        let _ = self.began.send(());
+        let _ = self.deeds.send(Deed::Photo);
         loop {
             if watch(0.5).is_break() {
                 return Ok(Painted::Interrupted);
@@ -76,4 +133,130 @@ impl Engine for Device {
             }
         }
     }
+
+    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
+        let made = Made::Style(lesson.parameters.name.to_string());
+        self.course(lesson.parameters.steps, made, lesson.artwork, lesson.checkpoint)
+    }
+
+    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
+        let PixelCommission { parameters, photo, checkpoint, .. } = commission;
+        self.course(parameters.steps, Made::Painting, photo, checkpoint)
+    }
+}
+
+impl Device {
+    fn course(
+        &self,
+        steps: u32,
+        made: Made,
+        picture: Picture,
+        checkpoint: Option<&[u8]>,
+    ) -> Result<Box<dyn Course>, EngineError> {
+        let done = match checkpoint {
+            None => 0,
+            Some(bytes) => {
+                let done = bytes.try_into().map(u64::from_le_bytes);
+                done.map_err(|_| EngineError::Checkpoint("it is not a puppet's".to_owned()))?
+            }
+        };
+        let _ = self.deeds.send(Deed::Open(done));
+        let (deeds, moves) = (self.deeds.clone(), Arc::clone(&self.moves));
+        Ok(Box::new(Play { deeds, moves, steps: steps.into(), done, runs: false, made, picture }))
+    }
+}
+
+/// A course whose every step is told from outside. Its state is the number of its steps.
+struct Play {
+    deeds: Sender<Deed>,
+    moves: Arc<Moves>,
+    steps: u64,
+    done: u64,
+    runs: bool,
+    made: Made,
+    picture: Picture,
+}
+
+/// What a course makes.
+enum Made {
+    Style(String),
+    Painting,
+}
+
+impl Play {
+    fn next(&mut self) -> Move {
+        if self.runs {
+            return Move::Step;
+        }
+        let _ = self.deeds.send(Deed::Asked);
+        // A test that has ended pulls no strings any more; its house is about to close, and waits for this.
+        self.moves.lock().unwrap().recv_timeout(PATIENCE).unwrap_or(Move::Step)
+    }
+}
+
+impl Course for Play {
+    fn step(&mut self) -> Result<Option<Step>, EngineError> {
+        if self.done >= self.steps {
+            return Ok(None);
+        }
+        match self.next() {
+            Move::Step => {}
+            Move::Run => self.runs = true,
+            Move::RollBack(to) => self.done = to,
+            Move::Fail => return Err(EngineError::NotFinite("the losses leap".to_owned())),
+            Move::Panic => panic!("the puppet was told to panic"),
+        }
+        self.done += 1;
+        Ok(Some(Step { number: self.done, terms: terms(self.done) }))
+    }
+
+    fn checkpoint(&self) -> Vec<u8> {
+        self.done.to_le_bytes().to_vec()
+    }
+
+    fn preview(&mut self) -> Result<Picture, EngineError> {
+        Ok(self.picture.clone())
+    }
+
+    fn finish(&mut self, last: Option<&LossPoint>) -> Result<Product, EngineError> {
+        Ok(match &self.made {
+            Made::Painting => Product::Painting(self.picture.clone()),
+            Made::Style(title) => Product::Style(Box::new(style(title, last.map_or(0, |point| point.step)))),
+        })
+    }
+
+    fn skipped(&self) -> Vec<String> {
+        vec!["broken.jpg: cut short".to_owned()]
+    }
+}
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        let _ = self.deeds.send(Deed::Dropped);
+    }
+}
+
+/// The losses of a puppet's step; they depend on nothing else.
+fn terms(step: u64) -> LossTerms {
+    let total = 10.0 / step as f64;
+    LossTerms {
+        total,
+        content: total / 2.0,
+        style: total / 6.0,
+        total_variation: 0.0,
+        layers: vec![("relu1_1", total)],
+    }
+}
+
+/// A style that paints like a built-in one, with a trace of how far its training came.
+fn style(title: &str, steps: u64) -> Package {
+    let builtin = models::builtin::builtin_styles().next().expect("there are built-in styles");
+    let package = builtin.package(&models::package::PackageLimits::default()).unwrap();
+    let named = package.weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone()));
+    let mut weights: BTreeMap<_, _> = named.collect();
+    if let Some(tensor) = weights.values_mut().next() {
+        tensor.values[0] = steps as f32;
+    }
+    let manifest = Manifest { title: title.to_owned(), steps: Some(steps), ..package.manifest };
+    Package::new(manifest, weights, package.preview).unwrap()
 }

@@ -46,6 +46,10 @@ mod http_styles;
 mod http_stylize;
 #[path = "whole/http_train.rs"]
 mod http_train;
+#[path = "whole/learning.rs"]
+mod learning;
+#[path = "whole/learning_process.rs"]
+mod learning_process;
 #[path = "whole/mail.rs"]
 mod mail;
 #[path = "whole/page_access.rs"]

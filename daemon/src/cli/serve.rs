@@ -16,7 +16,7 @@ use super::{Failure, out, systemd};
 use crate::access::{Guard, Signer, check_exposure};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
-use crate::engine::engines;
+use crate::engine::{LossEyes, engines};
 use crate::http::{self, Front, Listeners, Patience};
 use crate::log::{self, LogLevel};
 use crate::mail::Postman;
@@ -28,7 +28,8 @@ pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
     let config = sources.load()?;
     check_exposure(&config).map_err(Failure::Exposed)?;
     let log_level = log::set_up(&config.log).map_err(|error| Failure::System(std::io::Error::other(error)))?;
-    let engines = engines(&config.devices, config.limits.memory_bytes)?;
+    let engines =
+        engines(&config.devices, config.limits.memory_bytes, &LossEyes::new(config.models.loss_network.clone()))?;
     let runtime = runtime().map_err(Failure::System)?;
     // Listening comes first: a second daemon is told about the address before it touches anything on the disk.
     let (signals, listeners) = runtime.block_on(async {

@@ -1,5 +1,8 @@
 //! This machine's own devices.
 
+mod courses;
+mod eyes;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -9,7 +12,9 @@ use models::picture::Picture;
 use models::stylize::{Outcome, StylizeError, Stylizer};
 use protocol::DeviceKind;
 
-use super::{Engine, EngineError, Painted, Profile, Watch};
+use super::{Course, Engine, EngineError, Painted, PixelCommission, Profile, TrainLesson, Watch};
+
+pub use eyes::LossEyes;
 
 /// How many styles a device keeps ready. A house net takes a few megabytes, the largest about fifty.
 const WARM_STYLES: usize = 8;
@@ -17,7 +22,8 @@ const WARM_STYLES: usize = 8;
 /// A share of the processor's cores.
 struct Cpu {
     profile: Profile,
-    compute: Compute,
+    compute: Arc<Compute>,
+    eyes: LossEyes,
     /// Most recently used last.
     warm: Vec<(String, Stylizer)>,
 }
@@ -43,11 +49,11 @@ pub enum DeviceError {
     Start(String, String),
 }
 
-/// Makes the devices that `devices.use` names.
+/// Makes the devices that `devices.use` names; all of them learn with the same eyes.
 ///
 /// # Errors
 /// For a name that is none, more devices than cores, and threads that can't be started.
-pub fn engines(names: &[String], memory_bytes: u64) -> Result<Vec<Box<dyn Engine>>, DeviceError> {
+pub fn engines(names: &[String], memory_bytes: u64, eyes: &LossEyes) -> Result<Vec<Box<dyn Engine>>, DeviceError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut shares = Vec::new();
     for name in names {
@@ -73,7 +79,8 @@ pub fn engines(names: &[String], memory_bytes: u64) -> Result<Vec<Box<dyn Engine
         let compute = Compute::cpu(threads).map_err(|error| DeviceError::Start(name.clone(), error.to_string()))?;
         let threads = threads as u32;
         let profile = Profile { name, kind: DeviceKind::Cpu, model: model.clone(), threads, memory_bytes };
-        Ok(Box::new(Cpu { profile, compute, warm: Vec::new() }) as Box<dyn Engine>)
+        let (compute, eyes) = (Arc::new(compute), eyes.clone());
+        Ok(Box::new(Cpu { profile, compute, eyes, warm: Vec::new() }) as Box<dyn Engine>)
     };
     shares.into_iter().map(engine).collect()
 }
@@ -117,6 +124,14 @@ impl Engine for Cpu {
             Outcome::Painted(painting) => Ok(Painted::Finished(painting)),
             Outcome::Interrupted => Ok(Painted::Interrupted),
         }
+    }
+
+    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
+        courses::train(&self.compute, &self.eyes, lesson)
+    }
+
+    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
+        courses::paint(&self.compute, &self.eyes, commission)
     }
 }
 

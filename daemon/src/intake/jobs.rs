@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobState, Parameters, Priority, StateName, StyleName};
+use protocol::{
+    ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobResult, JobState, Parameters, Priority, StateName, StyleName,
+};
 
 use super::submit::{check_note, invalid};
 use super::{Intake, blocking};
@@ -298,29 +300,28 @@ impl Intake {
     pub async fn result(&self, job: JobRef) -> Result<ResultFile, Refusal> {
         let record = self.record(job).await?;
         let id = record.job.id;
-        match record.job.state {
-            JobState::Succeeded { .. } if record.expired => Err(Refusal::new(
-                ErrorCode::ResultGone,
-                format!("the result of job {id} is no longer kept (data.keep_results, data.max_bytes); submit it anew"),
-            )),
-            JobState::Succeeded { result, .. } => Ok(ResultFile {
-                job: id,
-                path: self.0.spool.result(id),
-                media_type: result.media_type,
-                bytes: result.bytes,
-                sha256: result.sha256,
-            }),
-            JobState::Failed { error, .. } => {
-                Err(Refusal::new(ErrorCode::WrongState, format!("job {id} failed and has no result: {}", error.detail)))
+        let kept = match (record.job.state, record.kept_result) {
+            (JobState::Succeeded { result, .. }, _) | (JobState::Failed { .. }, Some(result)) => result,
+            (JobState::Failed { error, .. }, None) => {
+                let detail = format!("job {id} failed and has no result: {}", error.detail);
+                return Err(Refusal::new(ErrorCode::WrongState, detail));
             }
-            JobState::Cancelled { .. } => {
-                Err(Refusal::new(ErrorCode::WrongState, format!("job {id} was cancelled and has no result; retry it")))
+            (JobState::Cancelled { .. }, _) => {
+                let detail = format!("job {id} was cancelled and has no result; retry it");
+                return Err(Refusal::new(ErrorCode::WrongState, detail));
             }
-            state => Err(Refusal::new(
-                ErrorCode::ResultNotReady,
-                format!("job {id} is {}; watch /v1/jobs/{id}/events, or ask again later", state.name()),
-            )),
+            (state, _) => {
+                let detail = format!("job {id} is {}; watch /v1/jobs/{id}/events, or ask again later", state.name());
+                return Err(Refusal::new(ErrorCode::ResultNotReady, detail));
+            }
+        };
+        if record.expired {
+            let detail =
+                format!("the result of job {id} is no longer kept (data.keep_results, data.max_bytes); submit it anew");
+            return Err(Refusal::new(ErrorCode::ResultGone, detail));
         }
+        let JobResult { media_type, bytes, sha256, .. } = kept;
+        Ok(ResultFile { job: id, path: self.0.spool.result(id), media_type, bytes, sha256 })
     }
 
     /// Resolves a job's name.

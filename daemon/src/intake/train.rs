@@ -1,6 +1,6 @@
 //! Learning a style from an artwork.
 
-use models::training::{Recipe, TrainError, check_artwork};
+use models::training::{Photos, Recipe, TrainError, check_artwork};
 use protocol::job::OutOfBounds;
 use protocol::job::train::{BUILTIN_DATASET, TrainInit};
 use protocol::{ErrorCode, JobKind, Parameters, Priority, StateName, StyleName, TrainOrder, TrainParameters, Wishes};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::photo::Checked;
 use super::submit::{NewJob, invalid};
-use super::{Intake, Submission, Ticket};
+use super::{Intake, Submission, Ticket, blocking};
 use crate::recipe;
 use crate::refusal::Refusal;
 use crate::spool::Draft;
@@ -38,7 +38,7 @@ impl Intake {
         let recipient = self.check_wishes(&ticket.caller, &wishes)?;
         let recipe = recipe::training(&parameters);
         recipe.check().map_err(TrainError::from).map_err(|error| train_refusal(&error))?;
-        check_dataset(&parameters.dataset)?;
+        self.check_dataset(&parameters.dataset).await?;
         self.check_name(&parameters)?;
         if !self.starts_warm(&parameters.init, &recipe)? && !keeps_rate {
             parameters.learning_rate = TrainParameters::rate_from_chance(parameters.recipe);
@@ -126,15 +126,26 @@ impl Intake {
         );
         Err(Refusal::new(ErrorCode::TooMuchMemory, detail))
     }
-}
 
-/// Checks that a data set is configured.
-fn check_dataset(name: &str) -> Result<(), Refusal> {
-    if name == BUILTIN_DATASET {
-        return Ok(());
+    /// Checks that a data set is configured and has photos.
+    async fn check_dataset(&self, name: &str) -> Result<(), Refusal> {
+        if name == BUILTIN_DATASET {
+            return Ok(());
+        }
+        let config = self.config();
+        let datasets = &config.train.datasets;
+        let Some(folder) = datasets.get(name).cloned() else {
+            let known: Vec<_> = std::iter::once(BUILTIN_DATASET).chain(datasets.keys().map(String::as_str)).collect();
+            let detail = format!("there is no dataset \"{}\"; there is: {}", name.escape_debug(), known.join(", "));
+            return Err(Refusal::new(ErrorCode::UnknownDataset, detail));
+        };
+        let (name, limits) = (name.to_owned(), self.picture_limits());
+        blocking(move || {
+            let photos = Photos::folder(&name, &folder, limits);
+            photos.map(drop).map_err(|error| train_refusal(&TrainError::Photos(error)))
+        })
+        .await
     }
-    let detail = format!("there is no dataset \"{}\"; there is: {BUILTIN_DATASET}", name.escape_debug());
-    Err(Refusal::new(ErrorCode::UnknownDataset, detail))
 }
 
 impl From<OutOfBounds> for Refusal {

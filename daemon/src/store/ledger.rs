@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, Event, EventBody, JobId};
+use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 
 use super::Failed;
 use super::index::{Index, IndexError, key_row};
@@ -53,7 +53,8 @@ impl Ledger {
         }
     }
 
-    /// Saves a changed job: in the spool, then in the index, then for watchers. The one way to change a job.
+    /// Saves a changed job: in the spool, then in the index, then for watchers. The one way to change a job. One that
+    /// was cancelled or has a result loses what it would go on from.
     ///
     /// # Errors
     /// `storage_full` when the spool has no room; the job is then as before. Any other failure of the spool breaks
@@ -65,6 +66,11 @@ impl Ledger {
                 self.fail(&error.into());
             }
             return Err(refusal);
+        }
+        if matches!(record.job.state, JobState::Cancelled { .. } | JobState::Succeeded { .. })
+            && let Err(error) = self.spool.discard_checkpoint(record.job.id)
+        {
+            tracing::warn!(job = %record.job.id, %error, "a checkpoint that nobody needs could not be removed");
         }
         self.put(record);
         Ok(())

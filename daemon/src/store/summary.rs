@@ -23,6 +23,8 @@ pub struct Summary {
     pub memory_bytes: u64,
     /// Bytes it takes on the disk.
     pub disk_bytes: u64,
+    /// Whether it is paused until the disk has room.
+    pub waits_for_room: bool,
     /// When it ended, in seconds since 1970.
     pub finished_at: Option<i64>,
     /// Its mail's state, where it has a mail.
@@ -46,6 +48,7 @@ impl Summary {
             crashes: record.crashes,
             memory_bytes: record.memory_bytes,
             disk_bytes: record.disk_bytes(),
+            waits_for_room: record.waits_for_room,
             finished_at,
             mail: record.letter.as_ref().map(|letter| letter.state),
         }

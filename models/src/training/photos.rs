@@ -98,6 +98,16 @@ impl Photos {
         Self::new("builtin".to_owned(), files, Limits { pixels: 1 << 24 })
     }
 
+    /// Returns one of the photos in the program, to show a style on.
+    ///
+    /// # Panics
+    /// Never: the photos are covered by a test.
+    #[must_use]
+    pub fn sample() -> Picture {
+        let [_, _, (_, china), ..] = BUILTIN;
+        picture::decode(china, Limits { pixels: 1 << 24 }).expect("the photos in the program are whole").1
+    }
+
     /// Lists all JPEG, PNG and WebP files of a folder and the folders in it, by name. Links to folders are not followed.
     ///
     /// Nothing is decoded yet. `name` is what the set is called, `limits` hold for each photo.

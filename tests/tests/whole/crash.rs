@@ -15,14 +15,14 @@ use tokio::time::{Instant, interval, timeout};
 const KILLS: u64 = 5;
 
 /// A running `atelierd` of its own process, killed when dropped.
-struct Atelierd {
+pub(crate) struct Atelierd {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Atelierd {
     /// Starts it on a folder and waits for its start-up block.
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_atelierd-under-test"))
             .env("ATELIER_SERVER__LISTEN", "127.0.0.1:0")
             .env("ATELIER_DATA__DIR", folder.join("data"))
@@ -36,7 +36,7 @@ impl Atelierd {
         Self { child, url: url.expect("the start-up block names the address") }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

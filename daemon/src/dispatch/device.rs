@@ -1,0 +1,247 @@
+//! A device's thread: a photo at a time, and behind the photos a training or painting, step by step.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use protocol::{ErrorCode, EventBody, JobId, JobState};
+
+use super::turns::Turns;
+use super::{Dispatch, Order, Word};
+use crate::engine::Engine;
+use crate::record::Record;
+use crate::scheduler::{Input, Slot};
+use crate::work::{Outcome, Run, Turn, Workplace, failure, first_progress, is_current};
+
+/// A device, as its thread sees it.
+pub(super) struct Device {
+    pub(super) index: usize,
+    pub(super) name: String,
+    pub(super) workplace: Workplace,
+    pub(super) dispatch: Dispatch,
+}
+
+/// What a device has before it.
+struct Desk {
+    photo: Option<Order>,
+    behind: Option<Behind>,
+    turns: Turns,
+}
+
+/// A training or painting that a device has before it.
+struct Behind {
+    order: Order,
+    /// Nothing until its first turn.
+    begun: Option<(Record, Run)>,
+}
+
+impl Desk {
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::Begin(order) if order.slot == Slot::Foreground => self.photo = Some(order),
+            Word::Begin(order) => {
+                self.behind = Some(Behind { order, begun: None });
+                self.turns.had_behind(Instant::now());
+            }
+            Word::Settled => {}
+        }
+    }
+
+    /// Takes what has been ordered; waits for it where there is nothing else to do.
+    fn listen(&mut self, inbox: &Receiver<Word>) -> Result<(), RecvError> {
+        if self.photo.is_none() && self.behind.is_none() {
+            self.take(inbox.recv()?);
+        }
+        loop {
+            match inbox.try_recv() {
+                Ok(word) => self.take(word),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(RecvError),
+            }
+        }
+    }
+}
+
+impl Device {
+    /// Works until the dispatcher has ended.
+    pub(super) fn run(&self, mut engine: Box<dyn Engine>, inbox: &Receiver<Word>) {
+        let mut desk = Desk { photo: None, behind: None, turns: Turns::new(Instant::now()) };
+        while let Ok(()) = desk.listen(inbox) {
+            match desk.turns.next(desk.photo.is_some(), desk.behind.is_some(), Instant::now()) {
+                Some(Slot::Foreground) => {
+                    if let Some(order) = desk.photo.take() {
+                        self.do_photo(&order, engine.as_mut());
+                        self.let_go(Slot::Foreground, &mut desk, inbox);
+                    }
+                }
+                Some(Slot::Background) => {
+                    if let Some(behind) = desk.behind.take() {
+                        desk.behind = self.do_turn(behind, engine.as_mut());
+                        desk.turns.had_behind(Instant::now());
+                        if desk.behind.is_none() {
+                            self.let_go(Slot::Background, &mut desk, inbox);
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Tells the dispatcher that a slot is free, and hears at once what comes next: otherwise a step would slip in
+    /// between any two photos.
+    fn let_go(&self, slot: Slot, desk: &mut Desk, inbox: &Receiver<Word>) {
+        self.dispatch.tell(Input::Ended { device: self.index, slot });
+        while let Ok(word) = inbox.recv() {
+            let is_settled = matches!(word, Word::Settled);
+            desk.take(word);
+            if is_settled {
+                break;
+            }
+        }
+    }
+
+    fn do_photo(&self, order: &Order, engine: &mut dyn Engine) {
+        let Some(record) = self.begin(order.job) else { return };
+        let span = tracing::info_span!("job", id = %order.job, device = self.name);
+        let _entered = span.enter();
+        self.show(Slot::Foreground, Some(order.job));
+        let outcome = guarded(|| self.workplace.stylize(&record, engine, &order.interrupted));
+        self.end(&record, outcome.unwrap_or_else(Outcome::Failed));
+        self.show(Slot::Foreground, None);
+    }
+
+    /// Gives a training or painting its turn, and returns it unless it has ended.
+    fn do_turn(&self, mut behind: Behind, engine: &mut dyn Engine) -> Option<Behind> {
+        let job = behind.order.job;
+        let span = tracing::info_span!("job", id = %job, device = self.name);
+        let _entered = span.enter();
+        let Some((record, run)) = &mut behind.begun else {
+            if is_set(&behind.order.interrupted) {
+                self.give_back(job);
+                return None;
+            }
+            let record = self.begin(job)?;
+            self.show(Slot::Background, Some(job));
+            return match guarded(|| Run::open(&self.workplace, &record, engine)) {
+                Ok(Ok(run)) => Some(Behind { begun: Some((record, run)), ..behind }),
+                Ok(Err(stopped)) => self.end_behind(&record, stopped),
+                Err(failure) => self.end_behind(&record, Outcome::Failed(failure)),
+            };
+        };
+        let turn = guarded(|| run.turn(is_set(&behind.order.interrupted)));
+        match turn.unwrap_or_else(|failure| Turn::Ended(Outcome::Failed(failure))) {
+            Turn::GoesOn => Some(behind),
+            Turn::Ended(outcome) => self.end_behind(record, outcome),
+        }
+    }
+
+    fn end_behind(&self, record: &Record, outcome: Outcome) -> Option<Behind> {
+        self.end(record, outcome);
+        self.show(Slot::Background, None);
+        None
+    }
+
+    /// Returns a job that was interrupted before it was begun, if it still waits.
+    fn give_back(&self, job: JobId) {
+        if let Ok(Some(record)) = self.workplace.store.record(job)
+            && record.job.state == JobState::Queued
+        {
+            self.dispatch.enqueue(&record.job, record.memory_bytes);
+        }
+    }
+
+    /// Marks the job as running, if it still waits.
+    fn begin(&self, job: JobId) -> Option<Record> {
+        let device = self.name.clone();
+        let spool = self.workplace.spool.clone();
+        let begun = self.workplace.store.write(move |ledger| {
+            let mut record = ledger.record(job)?;
+            if record.job.state != JobState::Queued {
+                return None;
+            }
+            record.job.attempt += 1;
+            record.has_room();
+            let progress = first_progress(&record, &spool);
+            record.job.state = JobState::Running { started_at: Timestamp::now(), device, progress };
+            // The spool keeps saying "queued": that is what the job is again after a crash.
+            ledger.put(&record);
+            Some(record)
+        });
+        begun.durable_blocking().ok().flatten()
+    }
+
+    /// Records how the attempt ended, unless somebody has decided about the job meanwhile.
+    fn end(&self, begun: &Record, outcome: Outcome) {
+        let id = begun.job.id;
+        let attempt = begun.job.attempt;
+        let requeue = self.dispatch.clone();
+        let spool = self.workplace.spool.clone();
+        let ended = self.workplace.store.write(move |ledger| {
+            let Some(mut record) = ledger.record(id).filter(|record| is_current(record, attempt)) else { return };
+            let JobState::Running { started_at, device, .. } = record.job.state.clone() else { return };
+            let finished_at = Timestamp::now();
+            match outcome {
+                Outcome::Succeeded(result) => {
+                    record.kept_result = None;
+                    record.job.state = JobState::Succeeded { started_at, finished_at, device, result };
+                }
+                Outcome::Failed(error) => {
+                    tracing::warn!(code = %error.code, detail = error.detail, "the job failed");
+                    record.job.state = JobState::Failed { started_at: Some(started_at), finished_at, error };
+                }
+                Outcome::Unpublished { failure: error, result } => {
+                    tracing::warn!(code = %error.code, detail = error.detail, "the style could not be published");
+                    record.kept_result = Some(*result);
+                    record.job.state = JobState::Failed { started_at: Some(started_at), finished_at, error };
+                }
+                // Nobody has decided about it: it made room, or the daemon ends, and it waits again.
+                Outcome::Interrupted => record.job.state = JobState::Queued,
+                Outcome::NoRoom(warning) => {
+                    tracing::warn!(warning, "the job is paused until the disk has room");
+                    record.wait_for_room(warning);
+                }
+            }
+            record.release_letter(finished_at);
+            if let Ok(bytes) = spool.side_bytes(&record) {
+                record.side_bytes = bytes;
+            }
+            if ledger.save(&record).is_err() {
+                // No room for the record: the row alone says so until the next start, which runs the job again.
+                ledger.put(&record);
+            }
+            if record.job.state == JobState::Queued {
+                requeue.enqueue(&record.job, record.memory_bytes);
+            }
+        });
+        if let Err(error) = ended.durable_blocking() {
+            tracing::error!(job = %id, %error, "the job's end could not be recorded");
+        }
+        self.workplace.outbox.notify_one();
+    }
+
+    fn show(&self, slot: Slot, job: Option<JobId>) {
+        if let Some(device) = self.workplace.live.set_job(self.index, slot, job) {
+            self.workplace.store.show(EventBody::Device(device));
+        }
+    }
+}
+
+fn is_set(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Acquire)
+}
+
+/// Turns a panic into the failure of one job.
+fn guarded<R>(work: impl FnOnce() -> R) -> Result<R, protocol::Failure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        tracing::error!(panic = said, "the work on a job panicked");
+        failure(
+            ErrorCode::WorkerPanicked,
+            format!("the work on this job crashed ({said}); retry it, and report it if it happens again"),
+        )
+    })
+}

@@ -1,0 +1,380 @@
+//! Training behind photos, with devices that do as they are told: whose turn it is, what is kept, how it ends.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, StateName, TrainOrder};
+use tests::{Act, Deed, House, Move, Puppet, admin, puppet};
+
+fn order(steps: u32) -> TrainOrder {
+    TrainOrder {
+        steps: Some(steps),
+        checkpoint_every: Some(4),
+        preview_every: Some(3),
+        ..TrainOrder::new("my-wave".parse().unwrap())
+    }
+}
+
+/// A house with one device that has begun to learn a style in so many steps, and waits for its first one.
+async fn learning(steps: u32) -> (House, Puppet, Job) {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.train(order(steps)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    (house, strings, job)
+}
+
+fn folder(house: &House, job: JobId) -> PathBuf {
+    house.config.data.dir.join("spool").join(job.to_string())
+}
+
+/// Returns the steps of a job's curve.
+fn steps(house: &House, job: JobId) -> Vec<u64> {
+    let points = daemon::curve::read(&folder(house, job).join("curve")).unwrap();
+    points.iter().map(|point| point.step).collect()
+}
+
+fn up_to(last: u64) -> Vec<u64> {
+    (1..=last).collect()
+}
+
+/// Waits until the dispatcher has given out everything before a photo that has to wait itself.
+async fn is_given_out(house: &House, waiting: JobId) {
+    while house.job(waiting).await.queue_position != Some(0) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets the step end that is under way. The word that stops the course may come a little later: whatever it asks for
+/// until then it gets. Returns how many steps that were.
+fn until_dropped(strings: &Puppet) -> u64 {
+    strings.play(Move::Step);
+    let mut steps = 1;
+    loop {
+        match strings.deed() {
+            Deed::Asked => strings.play(Move::Step),
+            Deed::Dropped => return steps,
+            other => panic!("{other:?}"),
+        }
+        steps += 1;
+    }
+}
+
+/// Waits until a job is in a state.
+async fn reaches(house: &House, job: JobId, state: StateName) -> Job {
+    let mut news = house.daemon().store().feed().follow();
+    let reached = async {
+        loop {
+            let now = house.job(job).await;
+            if now.state.name() == state {
+                return now;
+            }
+            news.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("the job gets there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_style_is_learned_published_and_usable() {
+    let (house, strings, job) = learning(10).await;
+    let before = house.daemon().store().feed().latest();
+    strings.steps(10);
+    assert_eq!(strings.deed(), Deed::Dropped);
+    let done = house.finished(job.id).await;
+    let JobState::Succeeded { result, .. } = &done.state else { panic!("{done:?}") };
+    assert_eq!((result.width, result.media_type.as_str()), (None, "application/octet-stream"));
+    assert_eq!(done.skipped_files, ["broken.jpg: cut short"]);
+    assert_eq!(steps(&house, job.id), up_to(10));
+    assert!(folder(&house, job.id).join("preview").exists());
+    assert!(!folder(&house, job.id).join("checkpoint").exists(), "nobody needs it any more");
+    let file = house.intake().result(JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(std::fs::read(&file.path).unwrap().len() as u64, result.bytes);
+
+    let (events, _) = house.daemon().store().feed().after(before, Some(job.id)).unwrap();
+    let losses = events.iter().filter_map(|event| match &event.body {
+        EventBody::Loss { point, .. } => Some(point.step),
+        _ => None,
+    });
+    assert_eq!(losses.collect::<Vec<_>>(), up_to(10));
+    assert_eq!(events.iter().filter(|event| matches!(event.body, EventBody::Preview { .. })).count(), 3);
+
+    let photo = house.submit(None, in_style("my-wave"), &tests::picture(4, 3)).await.unwrap().job;
+    strings.begun();
+    strings.act(Act::Finish);
+    assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
+}
+
+fn in_style(style: &str) -> daemon::intake::StylizeOrder {
+    daemon::intake::StylizeOrder { style: style.parse().unwrap(), ..tests::order() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_is_painted_between_two_steps_and_the_training_goes_on() {
+    let (house, strings, job) = learning(10).await;
+    strings.steps(2);
+    assert_eq!(strings.deed(), Deed::Asked);
+    // The step is under way while the photos come in; they go before the next one.
+    let photos = [house.submit_one().await, house.submit_one().await];
+    is_given_out(&house, photos[1].id).await;
+    strings.act(Act::Finish);
+    strings.act(Act::Finish);
+    strings.play(Move::Step);
+    assert_eq!([strings.deed(), strings.deed(), strings.deed()], [Deed::Photo, Deed::Photo, Deed::Asked]);
+    for photo in photos {
+        assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
+    }
+    let now = house.job(job.id).await;
+    let JobState::Running { progress, .. } = now.state else { panic!("{now:?}") };
+    assert_eq!((progress.done, now.attempt), (3, 1), "it was neither stopped nor begun again");
+    strings.play(Move::Run);
+    assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_stream_of_photos_a_training_still_gets_its_steps() {
+    let (house, strings, job) = learning(3).await;
+    assert_eq!(strings.deed(), Deed::Asked);
+    let first = [house.submit_one().await, house.submit_one().await];
+    is_given_out(&house, first[1].id).await;
+    strings.play(Move::Step);
+    // There is always another photo waiting, and still the next step comes: after ten seconds of photos.
+    let mut painted = 0;
+    loop {
+        match strings.deed() {
+            Deed::Photo => {
+                house.submit_one().await;
+                // Photos of this kind take a while, or there would be too many of them.
+                tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.unwrap_err();
+                strings.act(Act::Finish);
+                painted += 1;
+            }
+            Deed::Asked => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(painted > 2, "photos go first");
+    strings.play(Move::Step);
+    assert_eq!(strings.deed(), Deed::Photo, "one step, then the photos again");
+    house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_training_goes_on_where_it_was() {
+    let (house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    let more = until_dropped(&strings);
+    house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(5 + more), "the step that was under way is kept too");
+    strings.play(Move::Run);
+    house.finished(job.id).await;
+    assert_eq!(steps(&house, job.id), up_to(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_ends_goes_on_with_the_training_after_its_next_start() {
+    let (mut house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    let answering = std::thread::spawn(move || until_dropped(&strings));
+    let (engine, strings) = puppet("b");
+    house.reopen(vec![engine]);
+    assert_eq!(strings.deed(), Deed::Open(5 + answering.join().unwrap()));
+    strings.play(Move::Run);
+    house.finished(job.id).await;
+    assert_eq!(steps(&house, job.id), up_to(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_throws_away_and_a_retry_begins_anew() {
+    let (house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
+    until_dropped(&strings);
+    // The device is free, so what the training left is settled.
+    house.submit_one().await;
+    strings.begun();
+    assert!(!folder(&house, job.id).join("checkpoint").exists());
+    strings.act(Act::Finish);
+    house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.play(Move::Run);
+    house.finished(job.id).await;
+    assert_eq!(steps(&house, job.id), up_to(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_can_be_kept_running_or_paused() {
+    for is_paused in [false, true] {
+        let (house, strings, job) = learning(100).await;
+        strings.steps(5);
+        assert_eq!(strings.deed(), Deed::Asked);
+        let mut more = 0;
+        if is_paused {
+            house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+            more = until_dropped(&strings);
+        }
+        house.intake().keep(&admin(), JobRef::Id(job.id)).await.unwrap();
+        if !is_paused {
+            more = until_dropped(&strings);
+        }
+        assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+        assert_eq!(steps(&house, job.id), up_to(5 + more));
+        house.intake().style(&"my-wave".parse().unwrap()).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_without_a_step_has_nothing_to_keep() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let running = house.train(order(9)).await.unwrap();
+    let other = TrainOrder { name: "other".parse().unwrap(), ..order(9) };
+    let waiting = house.train(other).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    let ended = house.intake().keep(&admin(), JobRef::Id(waiting.id)).await.unwrap();
+    assert_eq!(ended.state.name(), StateName::Cancelled);
+    assert_eq!(house.job(running.id).await.state.name(), StateName::Running);
+    let photo = house.submit_one().await;
+    let refused = house.intake().keep(&admin(), JobRef::Id(photo.id)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::WrongKind);
+    // The house waits for its device, and the device for its strings.
+    drop(strings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_or_panic_ends_that_training_only_and_a_retry_goes_on_from_its_checkpoint() {
+    for (wrong, code) in [(Move::Fail, ErrorCode::NotFinite), (Move::Panic, ErrorCode::WorkerPanicked)] {
+        let (house, strings, job) = learning(10).await;
+        strings.steps(6);
+        assert_eq!(strings.deed(), Deed::Asked);
+        let photos = [house.submit_one().await, house.submit_one().await];
+        is_given_out(&house, photos[1].id).await;
+        strings.play(wrong);
+        assert_eq!(strings.deed(), Deed::Dropped);
+        let JobState::Failed { error, .. } = house.finished(job.id).await.state else { panic!("it did not fail") };
+        assert_eq!(error.code, code);
+        for photo in photos {
+            strings.begun();
+            strings.act(Act::Finish);
+            assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
+        }
+        house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+        assert_eq!(strings.deed(), Deed::Open(4));
+        assert_eq!(strings.deed(), Deed::Asked);
+        assert_eq!(steps(&house, job.id), up_to(4), "what lay beyond the checkpoint is cut off");
+        strings.play(Move::Run);
+        house.finished(job.id).await;
+        assert_eq!(steps(&house, job.id), up_to(10));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_panics_leaves_the_training_alone() {
+    let (house, strings, job) = learning(4).await;
+    assert_eq!(strings.deed(), Deed::Asked);
+    let photos = [house.submit_one().await, house.submit_one().await];
+    is_given_out(&house, photos[1].id).await;
+    strings.act(Act::Panic);
+    strings.act(Act::Finish);
+    strings.play(Move::Step);
+    assert_eq!([strings.deed(), strings.deed(), strings.deed()], [Deed::Photo, Deed::Photo, Deed::Asked]);
+    assert_eq!(house.finished(photos[0].id).await.state.name(), StateName::Failed);
+    strings.play(Move::Run);
+    assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_is_rolled_back_replaces_the_points_after_it() {
+    let (house, strings, job) = learning(10).await;
+    strings.steps(6);
+    assert_eq!(strings.deed(), Deed::Asked);
+    strings.play(Move::RollBack(3));
+    assert_eq!(strings.deed(), Deed::Asked);
+    assert_eq!(steps(&house, job.id), up_to(4));
+    strings.play(Move::Run);
+    house.finished(job.id).await;
+    assert_eq!(steps(&house, job.id), up_to(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_pauses_a_training_which_goes_on_by_itself() {
+    let (house, strings, job) = learning(10).await;
+    strings.steps(7);
+    assert_eq!(strings.deed(), Deed::Asked);
+    // Whatever is written there, the device has no room for it.
+    std::os::unix::fs::symlink("/dev/full", folder(&house, job.id).join(".checkpoint")).unwrap();
+    strings.play(Move::Step);
+    assert_eq!(strings.deed(), Deed::Dropped);
+    let paused = reaches(&house, job.id, StateName::Paused).await;
+    assert!(paused.warnings[0].contains("no room for its checkpoint"), "{:?}", paused.warnings);
+    tokio::task::block_in_place(|| house.daemon().sweep());
+    assert_eq!(strings.deed(), Deed::Open(4), "from the last good checkpoint");
+    strings.play(Move::Run);
+    let done = house.finished(job.id).await;
+    assert_eq!((done.state.name(), done.warnings.len()), (StateName::Succeeded, 0));
+    assert_eq!(steps(&house, job.id), up_to(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_pauses_a_job_that_waits_for_room_is_heeded() {
+    let (house, strings, job) = learning(10).await;
+    strings.steps(3);
+    assert_eq!(strings.deed(), Deed::Asked);
+    std::os::unix::fs::symlink("/dev/full", folder(&house, job.id).join(".checkpoint")).unwrap();
+    strings.play(Move::Step);
+    reaches(&house, job.id, StateName::Paused).await;
+    let paused = house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert!(paused.warnings.is_empty());
+    tokio::task::block_in_place(|| house.daemon().sweep());
+    assert_eq!(house.job(job.id).await.state.name(), StateName::Paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_checkpoint_is_told_and_the_training_begins_anew() {
+    let (mut house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    until_dropped(&strings);
+    let (engine, strings) = puppet("b");
+    house.reopen(vec![engine]);
+    let checkpoint = folder(&house, job.id).join("checkpoint");
+    let mut bytes = std::fs::read(&checkpoint).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&checkpoint, bytes).unwrap();
+    house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.play(Move::Run);
+    let done = house.finished(job.id).await;
+    assert!(done.warnings[0].contains("begun anew"), "{:?}", done.warnings);
+    assert_eq!(steps(&house, job.id), up_to(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_was_taken_meanwhile_keeps_the_style_for_another_one() {
+    let (house, strings, job) = learning(4).await;
+    strings.steps(3);
+    assert_eq!(strings.deed(), Deed::Asked);
+    let styles = &house.config.models.dir;
+    std::fs::create_dir(styles.join("my-wave")).unwrap();
+    for file in ["style.toml", "weights.safetensors"] {
+        std::fs::copy(styles.join("great-wave").join(file), styles.join("my-wave").join(file)).unwrap();
+    }
+    strings.play(Move::Step);
+    let failed = house.finished(job.id).await;
+    let JobState::Failed { error, .. } = &failed.state else { panic!("{failed:?}") };
+    assert_eq!(error.code, ErrorCode::StyleExists);
+    assert!(error.detail.contains("atelier import"), "{}", error.detail);
+    let file = house.intake().result(JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(std::fs::read(file.path).unwrap().len() as u64, file.bytes);
+
+    std::fs::remove_dir_all(styles.join("my-wave")).unwrap();
+    assert_eq!(strings.deed(), Deed::Dropped);
+    house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(4), "nothing is learned twice");
+    assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
