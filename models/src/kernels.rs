@@ -31,4 +31,4 @@ pub use simd::{Backend, Block};
 pub use threads::{ComputePool, PoolError};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -30,7 +30,6 @@ use loader::Loader;
 
 pub use lesson::{Lesson, TrainError, check_artwork};
 pub(crate) use lesson::{planes, with_shorter_side};
-#[cfg(test)]
 pub(crate) use photos::BUILTIN;
 pub use photos::{Photos, PhotosError, SkippedFile};
 pub use recipe::{Enlargement, Recipe, RecipeError};

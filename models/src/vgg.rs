@@ -3,13 +3,18 @@
 //! Its weights never change, so it has gradients with respect to its input only. Everything stays in the blocked layout
 //! from the picture to the last tap and back.
 
+mod check;
+mod error;
 mod features;
+mod read;
 mod weights;
 
+use std::path::Path;
 use std::sync::OnceLock;
 
+pub use error::{VggError, VggProblem};
 pub use features::Features;
-pub use weights::{VggError, VggWeights};
+pub use weights::VggWeights;
 
 use crate::kernels::direct::{Direct, Form, Narrow};
 use crate::kernels::layout::channel_vector;
@@ -39,6 +44,23 @@ pub struct LayerName {
 
 const fn layer(name: &'static str, feature: usize, inputs: usize, outputs: usize, pooled: bool) -> LayerName {
     LayerName { name, feature, inputs, outputs, pooled }
+}
+
+impl LayerName {
+    /// Returns the name of the convolution, such as `conv1_1`.
+    fn convolution(self) -> String {
+        self.name.replace("relu", "conv")
+    }
+
+    /// Returns torchvision's name, such as `features.0`.
+    fn torch_name(self) -> String {
+        format!("features.{}", self.feature)
+    }
+
+    /// Returns its kernel's shape.
+    fn shape(self) -> [usize; 4] {
+        [self.outputs, self.inputs, 3, 3]
+    }
 }
 
 /// The layers in order.
@@ -122,6 +144,19 @@ impl Vgg {
         Self::new(VggWeights::builtin())
     }
 
+    /// Reads a file (see [`VggWeights::read`]) and lets the net look at a known photo.
+    ///
+    /// What it sees must be what a trained VGG19 sees. A MatConvNet file whose kernels turn out to lie along their height
+    /// is taken as such. Takes a second or two.
+    ///
+    /// # Errors
+    /// The file can't be read, is no VGG19, or the net does not see as one: random weights, or weights that were trained
+    /// for pictures given in another way.
+    pub fn read(path: &Path) -> Result<Self, VggError> {
+        let weights = VggWeights::read(path)?;
+        check::tried(weights).map_err(|problem| VggError { file: path.to_owned(), problem })
+    }
+
     fn backward(&self) -> &Backward {
         self.backward.get_or_init(|| {
             let transform =
@@ -137,3 +172,6 @@ impl Vgg {
 fn form(inputs: usize, outputs: usize) -> Form {
     Form { inputs, outputs, kernel: 3, stride: 1, before: 1 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,4 +3,4 @@
 
 mod convolution;
 mod gradients;
-mod oracle;
+pub(crate) mod oracle;

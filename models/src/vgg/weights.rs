@@ -1,37 +1,69 @@
-//! The weights that come with the program: 8-bit indices into a table a layer.
+//! The weights, brought to one convention: kernels for RGB 0..1 minus a mean.
 
-use safetensors::SafeTensors;
+use std::io::Cursor;
 
-use super::LAYERS;
+use super::error::VggProblem;
+use super::{LAYERS, read};
 
 /// Keras' VGG19 as an index a weight into 256 values a layer (see NOTICE).
 static BUILTIN: &[u8] = include_bytes!("../../assets/vgg19-conv1_1-conv5_1-q8.safetensors");
 
-/// Mean of the pictures that VGG was trained on, B, G, R of 0..255 (Simonyan and Zisserman 2015).
-const CAFFE_MEAN: [f32; 3] = [103.939, 116.779, 123.68];
-
-/// Why a file holds no VGG19.
-#[derive(Debug, thiserror::Error)]
-pub enum VggError {
-    /// It is no safetensors file.
-    #[error("the loss network's file can't be read: {0}")]
-    Container(#[from] safetensors::SafeTensorError),
-    /// A tensor is missing or of another shape.
-    #[error("the loss network's file has no tensor `{name}` of shape {shape:?}")]
-    Tensor {
-        /// Its name.
-        name: String,
-        /// The shape it should have.
-        shape: Vec<usize>,
-    },
-}
-
 /// Kernels and biases, for RGB 0..1 minus a mean.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VggWeights {
     kernels: Vec<Vec<f32>>,
     biases: Vec<Vec<f32>>,
-    mean: [f32; 3],
+    reading: Reading,
+}
+
+/// What a net wants its pictures to be: `(range * value - mean) / deviation` for values 0..1, channel by channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reading {
+    /// The words for it.
+    pub(super) name: &'static str,
+    /// The places of the net's first, second and third channel in RGB.
+    pub(super) order: [usize; 3],
+    /// 1 or 255.
+    pub(super) range: f32,
+    /// The mean of each of the net's channels.
+    pub(super) mean: [f32; 3],
+    /// The deviation of each of the net's channels.
+    pub(super) deviation: [f32; 3],
+}
+
+impl Reading {
+    /// The original's, in its Caffe and Keras files (Simonyan and Zisserman 2015).
+    pub(super) const CAFFE: Self = Self {
+        name: "BGR of 0..255 minus a mean",
+        order: [2, 1, 0],
+        range: 255.0,
+        mean: [103.939, 116.779, 123.68],
+        deviation: [1.0; 3],
+    };
+    /// MatConvNet's.
+    pub(super) const MATCONVNET: Self = Self {
+        name: "RGB of 0..255 minus a mean",
+        order: [0, 1, 2],
+        range: 255.0,
+        mean: [123.68, 116.779, 103.939],
+        deviation: [1.0; 3],
+    };
+    /// Torchvision's.
+    pub(super) const TORCHVISION: Self = Self {
+        name: "RGB of 0..1 with ImageNet's mean and deviation",
+        order: [0, 1, 2],
+        range: 1.0,
+        mean: [0.485, 0.456, 0.406],
+        deviation: [0.229, 0.224, 0.225],
+    };
+    /// Torchvision's, had its channels the other order.
+    pub(super) const TORCHVISION_BGR: Self = Self {
+        name: "BGR of 0..1 with ImageNet's mean and deviation",
+        order: [2, 1, 0],
+        range: 1.0,
+        mean: [0.406, 0.456, 0.485],
+        deviation: [0.225, 0.224, 0.229],
+    };
 }
 
 impl VggWeights {
@@ -39,30 +71,24 @@ impl VggWeights {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the file is in the program and covered by a test")]
     pub fn builtin() -> Self {
-        Self::quantised(BUILTIN).expect("the file in the program is whole")
+        read::weights(&mut Cursor::new(BUILTIN)).expect("the file in the program is whole")
     }
 
-    /// Reads an 8-bit file: `features.N.weight.index`, `.weight.table`, `.bias`, for BGR 0..255 minus Caffe's mean.
-    ///
-    /// # Errors
-    /// It is no such file.
-    pub fn quantised(bytes: &[u8]) -> Result<Self, VggError> {
-        let file = SafeTensors::deserialize(bytes)?;
-        let tensor = |name: String, shape: &[usize]| match file.tensor(&name) {
-            Ok(tensor) if tensor.shape() == shape => Ok(tensor.data().to_vec()),
-            _ => Err(VggError::Tensor { name, shape: shape.to_vec() }),
-        };
-        let (mut kernels, mut biases): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
-        for layer in LAYERS {
-            let name = format!("features.{}", layer.feature);
-            let index = tensor(format!("{name}.weight.index"), &[layer.outputs, layer.inputs, 3, 3])?;
-            let table = f32s(&tensor(format!("{name}.weight.table"), &[256])?);
-            kernels.push(index.iter().map(|i| table[usize::from(*i)]).collect());
-            biases.push(f32s(&tensor(format!("{name}.bias"), &[layer.outputs])?));
+    /// Takes layers, the first one's inputs in the net's own order, after a check of their shapes and numbers.
+    pub(super) fn new(layers: Vec<Layer>, reading: Reading) -> Result<Self, VggProblem> {
+        assert_eq!(layers.len(), LAYERS.len(), "a reader gives every layer or an error");
+        let (mut kernels, mut biases) = (Vec::new(), Vec::new());
+        for (Layer { kernel, bias }, layer) in layers.into_iter().zip(LAYERS) {
+            let sizes = (layer.outputs * layer.inputs * 9, layer.outputs);
+            assert_eq!((kernel.len(), bias.len()), sizes, "a reader checks the shapes");
+            if !kernel.iter().chain(&bias).all(|v| v.is_finite()) {
+                return Err(VggProblem::NotFinite { layer: layer.convolution() });
+            }
+            kernels.push(kernel);
+            biases.push(bias);
         }
-        from_bgr(&mut kernels[0]);
-        let [b, g, r] = CAFFE_MEAN.map(|mean| mean / 255.0);
-        Ok(Self { kernels, biases, mean: [r, g, b] })
+        fold(&mut kernels[0], reading);
+        Ok(Self { kernels, biases, reading })
     }
 
     /// Returns a layer's kernel, `[outputs][inputs][3][3]`; the first one's inputs are R, G and B.
@@ -80,21 +106,45 @@ impl VggWeights {
     /// Returns what is taken off R, G and B, which are 0..1, before the first layer pads them with zeros.
     #[must_use]
     pub fn mean(&self) -> [f32; 3] {
-        self.mean
+        let Reading { order, mean, range, .. } = self.reading;
+        let mut rgb = [0.0; 3];
+        for (place, mean) in order.into_iter().zip(mean) {
+            rgb[place] = mean / range;
+        }
+        rgb
     }
-}
 
-/// Turns the first kernel, of B, G and R of 0..255, into one of R, G and B of 0..1.
-fn from_bgr(kernel: &mut [f32]) {
-    for output in kernel.chunks_exact_mut(27) {
-        let (b, rest) = output.split_at_mut(9);
-        b.swap_with_slice(&mut rest[9..]);
-        for weight in output {
-            *weight *= 255.0;
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// Swaps the two sides of every kernel.
+    pub(super) fn transpose(&mut self) {
+        for kernel in self.kernels.iter_mut().flat_map(|kernel| kernel.as_chunks_mut::<9>().0) {
+            kernel.swap(1, 3);
+            kernel.swap(2, 6);
+            kernel.swap(5, 7);
         }
     }
 }
 
-fn f32s(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+/// One convolution as a file has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer {
+    /// `[outputs][inputs][3][3]`.
+    pub(super) kernel: Vec<f32>,
+    /// A value an output.
+    pub(super) bias: Vec<f32>,
+}
+
+/// Turns a first kernel, of what a net wants to read, into one of R, G and B of 0..1 minus the mean.
+fn fold(kernel: &mut [f32], Reading { order, range, deviation, .. }: Reading) {
+    for output in kernel.as_chunks_mut::<27>().0 {
+        let own = *output;
+        for (channel, place) in order.into_iter().enumerate() {
+            for (to, from) in output[place * 9..][..9].iter_mut().zip(&own[channel * 9..]) {
+                *to = from * (range / deviation[channel]);
+            }
+        }
+    }
 }

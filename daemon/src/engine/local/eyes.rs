@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use models::vgg::{Vgg, VggWeights};
+use models::vgg::Vgg;
 
 use crate::config::LossNetwork;
 use crate::engine::EngineError;
@@ -35,11 +35,7 @@ impl LossEyes {
         let vgg = Arc::new(match &self.0.source {
             LossNetwork::Builtin => Vgg::builtin(),
             LossNetwork::File(path) => {
-                let unusable = |error: String| {
-                    EngineError::Parameters(format!("models.loss_network, {}: {error}", path.display()))
-                };
-                let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-                Vgg::new(VggWeights::quantised(&bytes).map_err(|error| unusable(error.to_string()))?)
+                Vgg::read(path).map_err(|error| EngineError::Parameters(format!("models.loss_network: {error}")))?
             }
         });
         Ok(Arc::clone(loaded.insert(vgg)))
