@@ -4,3 +4,4 @@
 mod convolution;
 mod gradients;
 pub(crate) mod oracle;
+mod properties;

@@ -5,6 +5,7 @@ use safetensors::SafeTensors;
 use super::{LossTerms, LossWeights, Perceptual};
 use crate::kernels::ComputePool;
 use crate::kernels::layout::{Shape, from_blocked};
+use crate::optim::{Adam, Lbfgs};
 use crate::vgg::{Features, LAYERS, Tap, Vgg};
 
 fn tensor(file: &str, name: &str) -> Vec<f32> {
@@ -101,4 +102,56 @@ fn the_painters_gradient_is_that_of_an_independent_implementation() {
     check_terms("painter:", &terms);
     let error = distance(&gradient, &tensor("painter_gradient", "pixels"));
     assert!(error < 1e-3, "{error:e}");
+}
+
+const PHOTO: Shape = Shape { batch: 1, ..PHOTOS };
+
+#[test]
+fn an_artwork_counts_by_its_share_of_all() {
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let (photo, other) = photos.split_at(PHOTO.elements());
+    let (a, b) = ((art.as_slice(), [56, 72]), (other, [48, 64]));
+    for weights in [LossWeights::house(), LossWeights::johnson()] {
+        let style = |artworks: &[(&[f32], [usize; 2], f64)]| {
+            let mut loss = Perceptual::new(&pool, &vgg, weights.clone(), artworks);
+            loss.set_content(&pool, &vgg, photo, PHOTO);
+            loss.evaluate(&pool, &vgg, photo, PHOTO, &mut vec![0.0; photo.len()]).style
+        };
+        let equal = |a: f64, b: f64| assert!((a - b).abs() < 1e-5 * b, "{:?}: {a} and {b}", weights.recipe);
+        let alone = [style(&[(a.0, a.1, 1.0)]), style(&[(b.0, b.1, 1.0)])];
+        equal(style(&[(a.0, a.1, 2.0)]), alone[0]);
+        equal(style(&[(a.0, a.1, 0.3), (a.0, a.1, 5.0)]), alone[0]);
+        let three_to_one = style(&[(a.0, a.1, 3.0), (b.0, b.1, 1.0)]);
+        equal(style(&[(b.0, b.1, 0.5), (a.0, a.1, 0.5), (a.0, a.1, 0.5), (a.0, a.1, 0.5)]), three_to_one);
+        let one_to_three = style(&[(a.0, a.1, 1.0), (b.0, b.1, 3.0)]);
+        let distance = |style: f64| (style - alone[0]).abs();
+        assert!(distance(three_to_one) < distance(one_to_three), "{three_to_one} {one_to_three} {alone:?}");
+    }
+}
+
+#[test]
+fn lbfgs_finds_a_lower_loss_than_adam_in_as_many_evaluations() {
+    const EVALUATIONS: usize = 50;
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let photo = &photos[..PHOTO.elements()];
+    let weights = LossWeights { style: 5.0, ..LossWeights::house() };
+    let mut loss = Perceptual::new(&pool, &vgg, weights, &[(&art, [56, 72], 1.0)]);
+    loss.set_content(&pool, &vgg, photo, PHOTO);
+    let mut evaluate = |x: &[f32], gradient: &mut [f32]| loss.evaluate(&pool, &vgg, x, PHOTO, gradient).total;
+    // Whatever learning rate suits Adam best.
+    let adam = [0.01, 0.03, 0.1].map(|rate| {
+        let mut pixels = vec![photo.to_vec()];
+        let (mut adam, mut gradient) = (Adam::new(&pixels), vec![vec![0.0; photo.len()]]);
+        let losses = (0..EVALUATIONS).map(|_| {
+            let loss = evaluate(&pixels[0], &mut gradient[0]);
+            adam.step(&mut pixels, &gradient, rate);
+            loss
+        });
+        losses.fold(f64::INFINITY, f64::min)
+    });
+    let mut lbfgs = Lbfgs::new(photo.to_vec(), &mut evaluate);
+    while lbfgs.evaluations() < EVALUATIONS && lbfgs.step(&mut evaluate) {}
+    assert!(adam.iter().all(|adam| lbfgs.loss() < *adam), "{} and {adam:?}", lbfgs.loss());
 }

@@ -10,7 +10,7 @@ fn shape(batch: usize, channels: usize, height: usize, width: usize) -> Shape {
     Shape { batch, channels, height, width }
 }
 
-fn check_winograd(shape: Shape, outputs: usize, geometry: Geometry) {
+pub(super) fn check_winograd(shape: Shape, outputs: usize, geometry: Geometry) {
     let (input, kernel) = (noise(shape.elements(), 1), noise(outputs * shape.channels * 9, 2));
     let plainly = Plainly {
         shape,
@@ -58,7 +58,7 @@ fn large_kernels_are_as_exact() {
     check_winograd(shape(2, 512, 9, 8), 512, Geometry::same(Border::Zero));
 }
 
-fn check_direct(plainly: Plainly, growth: Growth) {
+pub(super) fn check_direct(plainly: Plainly, growth: Growth) {
     let (shape, output) = (plainly.shape, plainly.output());
     let k = plainly.kernel;
     let (input, kernel) = (noise(shape.elements(), 3), noise(plainly.outputs * shape.channels * k * k, 4));

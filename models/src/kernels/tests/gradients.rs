@@ -64,33 +64,35 @@ fn mixing_multiplies_channels_with_a_matrix() {
 
 #[test]
 fn a_maximum_gives_its_gradient_to_one_pixel() {
-    for shape in shapes() {
-        let small = pooled(shape);
-        // Distinct values, a good part of them negative as before a `ReLU`, and equal ones in the last channel.
-        let mut values = noise(shape.elements(), 4);
-        let last = values.len() - shape.plane();
-        values[last..].fill(0.5);
-        let gradient = noise(small.elements(), 5);
-        let mut expected = vec![0.0; shape.elements()];
-        let mut maxima = Vec::new();
-        for (i, gradient) in gradient.iter().enumerate() {
-            let (plane, y, x) = (i / small.plane(), i % small.plane() / small.width, i % small.width);
-            let start = plane * shape.plane() + 2 * y * shape.width + 2 * x;
-            let mut best = start;
-            for at in [start, start + 1, start + shape.width, start + shape.width + 1] {
-                best = if values[at] > values[best] { at } else { best };
-            }
-            maxima.push(f64::from(values[best]));
-            expected[best] += if values[best] > 0.0 { f64::from(*gradient) } else { 0.0 };
+    shapes().for_each(check_max_pool);
+}
+
+pub(super) fn check_max_pool(shape: Shape) {
+    let small = pooled(shape);
+    // Distinct values, a good part of them negative as before a `ReLU`, and equal ones in the last channel.
+    let mut values = noise(shape.elements(), 4);
+    let last = values.len() - shape.plane();
+    values[last..].fill(0.5);
+    let gradient = noise(small.elements(), 5);
+    let mut expected = vec![0.0; shape.elements()];
+    let mut maxima = Vec::new();
+    for (i, gradient) in gradient.iter().enumerate() {
+        let (plane, y, x) = (i / small.plane(), i % small.plane() / small.width, i % small.width);
+        let start = plane * shape.plane() + 2 * y * shape.width + 2 * x;
+        let mut best = start;
+        for at in [start, start + 1, start + shape.width, start + shape.width + 1] {
+            best = if values[at] > values[best] { at } else { best };
         }
-        for pool in pools() {
-            let x = blocked(&pool, shape, &values);
-            let (mut y, mut dx) = (vec![Block::ZERO; small.blocks()], vec![Block([f32::NAN; 16]); shape.blocks()]);
-            max_pool(&pool, shape, &x, &mut y);
-            assert!(distance(&planar(&pool, small, &y), &maxima) < 1e-12, "{shape:?}");
-            max_pool_backward(&pool, shape, &x, &y, &blocked(&pool, small, &gradient), &mut dx);
-            assert!(distance(&planar(&pool, shape, &dx), &expected) < 1e-12, "{shape:?}");
-        }
+        maxima.push(f64::from(values[best]));
+        expected[best] += if values[best] > 0.0 { f64::from(*gradient) } else { 0.0 };
+    }
+    for pool in pools() {
+        let x = blocked(&pool, shape, &values);
+        let (mut y, mut dx) = (vec![Block::ZERO; small.blocks()], vec![Block([f32::NAN; 16]); shape.blocks()]);
+        max_pool(&pool, shape, &x, &mut y);
+        assert!(distance(&planar(&pool, small, &y), &maxima) < 1e-12, "{shape:?}");
+        max_pool_backward(&pool, shape, &x, &y, &blocked(&pool, small, &gradient), &mut dx);
+        assert!(distance(&planar(&pool, shape, &dx), &expected) < 1e-12, "{shape:?}");
     }
 }
 
@@ -129,32 +131,45 @@ fn border(plainly: &Plainly) -> Border {
 #[test]
 fn the_kernels_gradient_sums_over_all_pixels() {
     for (plainly, winograd) in convolutions() {
-        let (shape, output) = (plainly.shape, plainly.output());
-        let (input, gradient) = (noise(shape.elements(), 1), noise(output.elements(), 2));
-        let expected = plainly.kernel_gradient(&input, &gradient);
-        let form = Form {
-            inputs: shape.channels,
-            outputs: plainly.outputs,
-            kernel: plainly.kernel,
-            stride: plainly.stride,
-            before: plainly.before,
-        };
-        let growth = if plainly.repeat == 1 { Growth::None } else { Growth::Nearest(plainly.repeat) };
-        for pool in pools() {
-            let (x, dy) = (blocked(&pool, shape, &input), blocked(&pool, output, &gradient));
-            let source = Source::whole(&x, shape);
-            let mut found = vec![0.0; expected.len()];
-            let direct = KernelGradient { form, growth, border: border(&plainly), before: [0; 2] };
-            direct.run(&pool, &source, &dy, output, &mut found);
+        check_kernel_gradient(plainly, winograd);
+    }
+}
+
+#[test]
+fn gradients_of_large_kernels_are_as_exact() {
+    let shape = Shape { batch: 1, channels: 512, height: 7, width: 6 };
+    let plainly = Plainly { shape, outputs: 512, kernel: 3, stride: 1, repeat: 1, before: 1, after: 1, reflect: false };
+    check_kernel_gradient(plainly, true);
+    check_input_gradient(plainly, true);
+}
+
+/// Compares with plain loops: Winograd's algorithm, where it serves, and the direct one.
+pub(super) fn check_kernel_gradient(plainly: Plainly, winograd: bool) {
+    let (shape, output) = (plainly.shape, plainly.output());
+    let (input, gradient) = (noise(shape.elements(), 1), noise(output.elements(), 2));
+    let expected = plainly.kernel_gradient(&input, &gradient);
+    let form = Form {
+        inputs: shape.channels,
+        outputs: plainly.outputs,
+        kernel: plainly.kernel,
+        stride: plainly.stride,
+        before: plainly.before,
+    };
+    let growth = if plainly.repeat == 1 { Growth::None } else { Growth::Nearest(plainly.repeat) };
+    for pool in pools() {
+        let (x, dy) = (blocked(&pool, shape, &input), blocked(&pool, output, &gradient));
+        let source = Source::whole(&x, shape);
+        let mut found = vec![0.0; expected.len()];
+        let direct = KernelGradient { form, growth, border: border(&plainly), before: [0; 2] };
+        direct.run(&pool, &source, &dy, output, &mut found);
+        let error = distance(&found, &expected);
+        assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
+        if winograd {
+            let geometry = Geometry { doubled: plainly.repeat == 2, border: border(&plainly), pad: 1 };
+            found.fill(0.0);
+            winograd_kernel_gradient(&pool, &source, geometry, &dy, output, &mut Vec::new(), &mut found);
             let error = distance(&found, &expected);
-            assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
-            if winograd {
-                let geometry = Geometry { doubled: plainly.repeat == 2, border: border(&plainly), pad: 1 };
-                found.fill(0.0);
-                winograd_kernel_gradient(&pool, &source, geometry, &dy, output, &mut Vec::new(), &mut found);
-                let error = distance(&found, &expected);
-                assert!(error < 5e-5, "Winograd {pool:?} {plainly:?}: {error:e}");
-            }
+            assert!(error < 5e-5, "Winograd {pool:?} {plainly:?}: {error:e}");
         }
     }
 }
@@ -162,37 +177,37 @@ fn the_kernels_gradient_sums_over_all_pixels() {
 #[test]
 fn the_inputs_gradient_folds_what_padding_and_enlargement_copied() {
     for (plainly, winograd) in convolutions() {
-        let (shape, output) = (plainly.shape, plainly.output());
-        let k = plainly.kernel;
-        let (gradient, kernel) = (noise(output.elements(), 3), noise(plainly.outputs * shape.channels * k * k, 4));
-        let expected = plainly.input_gradient(&gradient, &kernel);
-        let growth = if plainly.repeat == 1 { Growth::None } else { Growth::Nearest(plainly.repeat) };
-        let pads = [(plainly.before, plainly.after); 2];
-        let padded = Padded { growth, border: border(&plainly), pads };
-        let large = padded.shape(shape);
-        for pool in pools() {
-            let dy = blocked(&pool, output, &gradient);
-            let (mut full, mut dx) = (vec![Block::ZERO; large.blocks()], vec![Block::ZERO; shape.blocks()]);
-            let form =
-                Form { inputs: plainly.outputs, outputs: shape.channels, kernel: k, stride: plainly.stride, before: 0 };
-            let source = Source::whole(&dy, output);
-            Direct::transposed(&kernel, form).run(
-                &pool,
-                &Input::Blocked(source),
-                [0; 2],
-                Target::whole(&mut full, large),
-            );
+        check_input_gradient(plainly, winograd);
+    }
+}
+
+/// Compares with plain loops: Winograd's algorithm, where it serves, and the direct one.
+pub(super) fn check_input_gradient(plainly: Plainly, winograd: bool) {
+    let (shape, output) = (plainly.shape, plainly.output());
+    let k = plainly.kernel;
+    let (gradient, kernel) = (noise(output.elements(), 3), noise(plainly.outputs * shape.channels * k * k, 4));
+    let expected = plainly.input_gradient(&gradient, &kernel);
+    let growth = if plainly.repeat == 1 { Growth::None } else { Growth::Nearest(plainly.repeat) };
+    let pads = [(plainly.before, plainly.after); 2];
+    let padded = Padded { growth, border: border(&plainly), pads };
+    let large = padded.shape(shape);
+    for pool in pools() {
+        let dy = blocked(&pool, output, &gradient);
+        let (mut full, mut dx) = (vec![Block::ZERO; large.blocks()], vec![Block::ZERO; shape.blocks()]);
+        let form =
+            Form { inputs: plainly.outputs, outputs: shape.channels, kernel: k, stride: plainly.stride, before: 0 };
+        let source = Source::whole(&dy, output);
+        Direct::transposed(&kernel, form).run(&pool, &Input::Blocked(source), [0; 2], Target::whole(&mut full, large));
+        padded.fold(&pool, shape, &full, &mut dx);
+        let error = distance(&planar(&pool, shape, &dx), &expected);
+        assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
+        if winograd {
+            let geometry = Geometry { pad: 2, ..Geometry::same(Border::Zero) };
+            let backward = Winograd::backward(&kernel, plainly.outputs, shape.channels);
+            backward.run(&pool, &source, geometry, Target::whole(&mut full, large), &mut Vec::new());
             padded.fold(&pool, shape, &full, &mut dx);
             let error = distance(&planar(&pool, shape, &dx), &expected);
-            assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");
-            if winograd {
-                let geometry = Geometry { pad: 2, ..Geometry::same(Border::Zero) };
-                let backward = Winograd::backward(&kernel, plainly.outputs, shape.channels);
-                backward.run(&pool, &source, geometry, Target::whole(&mut full, large), &mut Vec::new());
-                padded.fold(&pool, shape, &full, &mut dx);
-                let error = distance(&planar(&pool, shape, &dx), &expected);
-                assert!(error < 1e-5, "Winograd {pool:?} {plainly:?}: {error:e}");
-            }
+            assert!(error < 1e-5, "Winograd {pool:?} {plainly:?}: {error:e}");
         }
     }
 }
