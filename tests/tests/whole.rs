@@ -56,6 +56,8 @@ mod mail;
 mod page_access;
 #[path = "whole/page_away.rs"]
 mod page_away;
+#[path = "whole/page_learn.rs"]
+mod page_learn;
 #[path = "whole/page_paint.rs"]
 mod page_paint;
 #[path = "whole/page_shape.rs"]

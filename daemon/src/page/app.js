@@ -3,11 +3,13 @@
 // One rule keeps it true: only the stream changes what is known of a job; answers to requests merely add jobs that the
 // stream has not told of yet. So an answer that was overtaken by an event can't turn the clock back.
 
+import { askAnew, drawLessons, hearLoss, hearPreview, isLesson, takeArtwork, teach } from "./learn.js";
+
 /**
  * @typedef {{code: string, detail: string}} Failure
- * @typedef {{url: string, media_type: string, width: number, height: number, bytes: number}} Result
- * @typedef {{id: string, state: string, style: ?string, created_at: string, started_at: ?string, finished_at: ?string,
- *   device: ?string, queue_position: ?number, progress: ?{done: number, total: number}, eta_seconds: ?number,
+ * @typedef {{url: string, media_type: string, width: ?number, height: ?number, bytes: number}} Result
+ * @typedef {{id: string, kind: string, state: string, style: ?string, created_at: string, started_at: ?string, finished_at: ?string,
+ *   device: ?string, queue_position: ?number, progress: ?{done: number, total: number, unit: string}, eta_seconds: ?number, rate: ?number,
  *   error: ?Failure, warnings: string[], result: ?Result, mail: ?{to: string, state: string}}} Job
  * @typedef {{name: string, title: ?string, state: string, digest: ?string, has_preview: boolean,
  *   problem?: Failure}} Style
@@ -16,7 +18,7 @@
 
 const READABLE = /^image\/(jpeg|png|webp|gif|bmp|x-ms-bmp|tiff)$/;
 const MOMENTARY = ["idempotency_in_progress", "draining"];
-const UNFINISHED = ["queued", "running", "paused"];
+export const UNFINISHED = ["queued", "running", "paused"];
 /** What has become of a mail. @type {Record<string, string>} */
 const FATES = { pending: "follows", queued: "is on its way", sent: "is sent", failed: "could not be sent" };
 const BLANK = "/assets/favicon.svg";
@@ -24,9 +26,9 @@ const PAGE_OF_JOBS = 24;
 const PATIENCE_MS = 3000;
 
 /** @param {string} id @returns {any} */
-const at = (id) => document.getElementById(id);
+export const at = (id) => document.getElementById(id);
 
-const jobs = /** @type {Map<string, Job>} */ (new Map());
+export const jobs = /** @type {Map<string, Job>} */ (new Map());
 const styles = /** @type {Map<string, Style>} */ (new Map());
 /** @type {Photo[]} The photos that the next order is about. */
 let photos = [];
@@ -49,7 +51,7 @@ class Refused extends Error {
 class Away extends Error {}
 
 /** Asks the daemon for JSON. @param {string} path @param {RequestInit} [request] @returns {Promise<any>} */
-async function ask(path, request) {
+export async function ask(path, request) {
   const answer = await fetch(path, request).catch(() => {
     throw new Away("The daemon does not answer. Is it running?");
   });
@@ -78,6 +80,7 @@ async function enter() {
     const { role } = await ask("/session");
     at("paint").hidden = role === "view";
     at("looking").hidden = role !== "view";
+    at("teach").hidden = role === "view";
     at("sign-out").hidden = !localStorage.getItem("signed-in");
     follow();
   } catch (error) {
@@ -113,6 +116,7 @@ const ears = {
     styles.clear();
     snapshot.jobs.forEach((job) => jobs.set(job.id, job));
     snapshot.styles.forEach((style) => styles.set(style.name, style));
+    askAnew();
     drawStyles();
     drawJobs();
     drawStage();
@@ -122,16 +126,19 @@ const ears = {
     if (cursor === undefined) hangOlder();
   },
   state(/** @type {Job} */ job) {
-    const isNews = jobs.get(job.id)?.state !== job.state && photoOfJob.has(job.id);
+    const isOurs = photoOfJob.has(job.id) || isLesson(job);
+    const isNews = jobs.get(job.id)?.state !== job.state && isOurs;
     if (isNews) at("said").textContent = `${titleOf(job.style)}: ${describe(job)}`;
     jobs.set(job.id, job);
     drawJob(job.id);
     countQueue();
   },
-  progress({ job, progress, eta_seconds }) {
-    Object.assign(jobs.get(job) ?? {}, { progress, eta_seconds });
+  progress({ job, progress, rate, eta_seconds }) {
+    Object.assign(jobs.get(job) ?? {}, { progress, rate, eta_seconds });
     drawJob(job);
   },
+  loss: hearLoss,
+  preview: hearPreview,
   mail({ job, recipient, state }) {
     Object.assign(jobs.get(job) ?? {}, { mail: { to: recipient, state } });
     drawJob(job);
@@ -185,7 +192,7 @@ function take(files) {
 }
 
 /** Says why a file can't be a photo, as far as can be told from here. @param {File} file */
-function whyNot(file) {
+export function whyNot(file) {
   if (file.size === 0) return `“${file.name}” is empty.`;
   if (!file.type || READABLE.test(file.type)) return "";
   return `“${file.name}” can’t be painted: save it as JPEG, PNG, WebP, GIF, BMP or TIFF first.`;
@@ -224,10 +231,10 @@ function frame(photo) {
 }
 
 /** @param {string} template @returns {any} */
-const copy = (template) => at(template).content.firstElementChild.cloneNode(true);
+export const copy = (template) => at(template).content.firstElementChild.cloneNode(true);
 
 /** Sets properties of an element's parts. @param {any} whole @param {Record<string, object>} parts */
-function dress(whole, parts) {
+export function dress(whole, parts) {
   for (const [part, properties] of Object.entries(parts)) Object.assign(whole.querySelector(part), properties);
   return whole;
 }
@@ -253,7 +260,7 @@ async function paint() {
   try {
     for (const [place, photo] of chosen.entries()) {
       at("paint").textContent = chosen.length > 1 ? `Sending ${place + 1} of ${chosen.length}…` : "Sending…";
-      accept(await send(photo, wishes), photo, place === 0);
+      accept(await send("/v1/stylize", "image", photo, wishes), photo, place === 0);
     }
   } catch (error) {
     complain(error.message);
@@ -279,17 +286,19 @@ function accept(job, photo, isFirst) {
 /**
  * Sends one order until it is accepted or refused. The same order has the same key, also when a person presses the
  * button again after a failure, so it is never painted twice.
- * @param {Photo} photo @param {[string, FormDataEntryValue][]} wishes @returns {Promise<Job>}
+ * @param {string} path @param {string} field What the file is called in the form.
+ * @param {{file: File, order: ?{print: string, key: string}}} photo
+ * @param {[string, FormDataEntryValue][]} wishes @returns {Promise<Job>}
  */
-async function send(photo, wishes) {
+export async function send(path, field, photo, wishes) {
   const print = JSON.stringify(wishes);
   if (photo.order?.print !== print) photo.order = { print, key: newKey() };
   for (let cuts = 0; ; ) {
     const body = new FormData();
     wishes.forEach(([name, value]) => body.append(name, value));
-    body.append("image", photo.file, photo.file.name);
+    body.append(field, photo.file, photo.file.name);
     try {
-      return await ask("/v1/stylize", { method: "POST", body, headers: { "Idempotency-Key": photo.order.key } });
+      return await ask(path, { method: "POST", body, headers: { "Idempotency-Key": photo.order.key } });
     } catch (error) {
       if (MOMENTARY.includes(error.code)) await pause(error.waitMs);
       else if (!(error instanceof Away)) throw error;
@@ -302,7 +311,7 @@ async function send(photo, wishes) {
 const isThere = () => fetch("/livez").then((answer) => answer.ok, () => false);
 
 /** Shows what is wrong; nothing where nothing is. @param {string} what @param {string} [id] */
-function complain(what, id = "problem") {
+export function complain(what, id = "problem") {
   at(id).textContent = what.charAt(0).toUpperCase() + what.slice(1);
   at(id).hidden = what === "";
   if (what) at(id).scrollIntoView({ block: "nearest" });
@@ -316,13 +325,21 @@ const titleOf = (style) => styles.get(style ?? "")?.title ?? style ?? "";
 /** @param {Job["progress"]} [progress] */
 const percent = (progress) => (progress?.total ? Math.floor((100 * progress.done) / progress.total) : 0);
 
+/** Says how long something takes. @param {number} seconds */
+const span = (seconds) => (seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
+
 /** Says how far a job is. @param {Job} job @returns {string} */
-function describe({ state, queue_position: before, progress, eta_seconds: left, error, result }) {
+export function describe({ kind, state, queue_position: before, progress, eta_seconds: left, rate, error, result }) {
   if (state === "queued") return before ? `Waiting, ${before} before it` : before === 0 ? "Next in line" : "Waiting";
-  const rest = left && left >= 1 ? `, about ${Math.round(left)} s left` : "";
-  if (state === "running") return `Painting, ${percent(progress)} %${rest}`;
+  const rest = left && left >= 1 ? `, about ${span(left)} left` : "";
+  const verb = kind === "train" ? "Learning" : "Painting";
+  const speed = rate ? `, ${rate.toFixed(1)} steps a second` : "";
+  if (state === "running" && progress?.unit === "step") {
+    return `${verb}, step ${progress.done} of ${progress.total}${speed}${rest}`;
+  }
+  if (state === "running") return `${verb}, ${percent(progress)} %${rest}`;
   if (state === "failed") return `Failed: ${error?.detail}`;
-  if (state === "succeeded") return `${result?.width} × ${result?.height}`;
+  if (state === "succeeded") return kind === "train" ? "Learned" : `${result?.width} × ${result?.height}`;
   return state === "paused" ? "Paused" : "Cancelled";
 }
 
@@ -332,7 +349,8 @@ function describeWhole(job) {
   if (job.result) {
     const kilobytes = Math.ceil(job.result.bytes / 1000).toLocaleString("en");
     const seconds = (Date.parse(job.finished_at ?? "") - Date.parse(job.started_at ?? "")) / 1000;
-    words.push(job.result.media_type.replace("image/", "").toUpperCase(), `${kilobytes} kB`);
+    if (paintingOf(job)) words.push(job.result.media_type.replace("image/", "").toUpperCase());
+    words.push(`${kilobytes} kB`);
     words.push(`${seconds.toFixed(1)} s on ${job.device}`);
   }
   if (job.mail) words.push(`mail to ${job.mail.to} ${FATES[job.mail.state]}`);
@@ -399,19 +417,22 @@ function moveCurtain() {
 }
 
 /** Shows those controls that a job's state allows, and its progress. @param {any} where @param {?Job} [job] */
-function drawControls(where, job) {
+export function drawControls(where, job) {
   const state = job?.state ?? "";
-  const painting = paintingOf(job);
+  const [result, isLong] = [job?.result?.url ?? "", ["train", "paint"].includes(job?.kind ?? "")];
   const allowed = /** @type {Record<string, boolean>} */ ({
     cancel: UNFINISHED.includes(state),
+    pause: isLong && ["queued", "running"].includes(state),
     resume: state === "paused",
+    keep: isLong && ["running", "paused"].includes(state),
     retry: ["failed", "cancelled"].includes(state),
-    download: painting !== "",
+    download: result !== "",
   });
   where.dataset.job = job?.id ?? "";
   where.dataset.state = state;
   for (const control of where.querySelectorAll("[data-do]")) control.hidden = !allowed[control.dataset.do];
-  if (painting) where.querySelector("[data-do=download]").href = painting;
+  const download = where.querySelector("[data-do=download]");
+  if (result) Object.assign(download, { href: result, download: paintingOf(job) ? "" : `${job?.style}.safetensors` });
   const bar = where.querySelector("progress");
   bar.hidden = state !== "queued" && state !== "running";
   if (state === "running") bar.value = percent(job?.progress);
@@ -437,7 +458,8 @@ async function hangOlder() {
 
 /** Ids are ordered by time, so the newest job is the last by name. */
 function drawJobs() {
-  const ids = [...jobs.keys()].sort().reverse().slice(0, hung);
+  drawLessons();
+  const ids = [...jobs.keys()].filter((id) => !isLesson(jobs.get(id))).sort().reverse().slice(0, hung);
   for (const [id, card] of cards) {
     if (!ids.includes(id) && cards.delete(id)) card.remove();
   }
@@ -473,7 +495,7 @@ function drawCard(card, job) {
     ".job-state": { textContent: job.result ? `${words} · ${when(job.created_at)}` : words },
     ".job-open": { ariaLabel: `Open ${title}, ${words}`, disabled: !paintingOf(job) && !photo },
   });
-  const source = paintingOf(job) || photo || previewOf(styles.get(job.style ?? ""));
+  const source = paintingOf(job) || photo || picturesOf(job);
   // Set only where it differs: the picture would be fetched again.
   if (image.getAttribute("src") !== source) image.src = source;
   drawControls(card, job);
@@ -486,13 +508,14 @@ function open(id) {
   at("stage").scrollIntoView({ block: "nearest" });
 }
 
-/** Cancels, resumes or retries a job; the stream tells what came of it. @param {Event} event */
+/** Cancels, keeps, pauses, resumes or retries a job; the stream tells what came of it. @param {Event} event */
 async function steer({ target }) {
   const { do: what = "download" } = /** @type {HTMLElement} */ (target).dataset;
   if (what === "download") return;
   complain("");
   const job = `/v1/jobs/${/** @type {any} */ (target).closest("[data-job]").dataset.job}`;
-  const asked = what === "cancel" ? ask(job, { method: "DELETE" }) : ask(`${job}/${what}`, { method: "POST" });
+  const deletes = /** @type {Record<string, string>} */ ({ cancel: "", keep: "?keep=true" });
+  const asked = what in deletes ? ask(job + deletes[what], { method: "DELETE" }) : ask(`${job}/${what}`, { method: "POST" });
   await asked.catch((error) => complain(error.message));
 }
 
@@ -501,6 +524,9 @@ async function steer({ target }) {
 /** @param {?Style} [style] */
 const previewOf = (style) =>
   style?.has_preview ? `/v1/styles/${style.name}/preview?of=${style.digest}` : BLANK;
+
+/** Returns what stands for a job without a picture of its own: its style's preview. @param {Job} job */
+export const picturesOf = (job) => previewOf(styles.get(job.style ?? ""));
 
 /** Shows the styles at hand. The choice is kept, or falls on the first that can paint. */
 function drawStyles() {
@@ -560,6 +586,8 @@ function signOut() {
 /** @type {[string, string, (event: any) => void][]} */
 const hands = [
   ["order", "submit", (event) => event.preventDefault() ?? paint()],
+  ["teach", "submit", (event) => event.preventDefault() ?? teach()],
+  ["artwork", "change", () => takeArtwork(at("artwork").files[0])],
   ["sign-in", "submit", (event) => event.preventDefault() ?? signIn()],
   ["sign-out", "click", signOut],
   ["older", "click", hangOlder],
@@ -580,16 +608,20 @@ at("more").addEventListener("invalid", () => (at("more").open = true), true);
 /** @param {any} event @param {boolean} isOver */
 function hover(event, isOver) {
   // A field takes text: dropping some there is left to the browser.
-  if (event.target.matches?.("[type=email], [type=number]")) return;
+  if (event.target.matches?.("[type=email], [type=number], [type=text]")) return;
   event.preventDefault();
-  at("stage").classList.toggle("is-over", isOver);
+  const isArtwork = Boolean(event.target.closest?.("#teach"));
+  at("stage").classList.toggle("is-over", isOver && !isArtwork);
+  at("artwork-well").classList.toggle("is-over", isOver && isArtwork);
 }
 
 document.addEventListener("dragover", (event) => hover(event, true));
 document.addEventListener("dragleave", (event) => hover(event, event.relatedTarget !== null));
 document.addEventListener("drop", (event) => {
   hover(event, false);
-  if (event.dataTransfer?.files.length) take(event.dataTransfer.files);
+  const files = event.dataTransfer?.files ?? [];
+  if (files.length && /** @type {any} */ (event.target).closest?.("#teach")) takeArtwork(files[0]);
+  else if (files.length) take(files);
   else if (event.defaultPrevented) complain("That is not a file. Save the picture first, then drop it here.");
 });
 document.addEventListener("paste", (event) => {
