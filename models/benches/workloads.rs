@@ -122,7 +122,7 @@ fn training(c: &mut Criterion) {
                 black_box(loss.evaluate(&pool, &vgg, paintings, shape, &mut gradient));
                 net.backward(&pool, &gradient);
                 let (parameters, gradients) = net.parameters_and_gradients();
-                adam.step(parameters, gradients, 1e-3);
+                adam.step(&pool, parameters, gradients, 1e-3);
             });
         });
     }

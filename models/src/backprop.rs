@@ -24,7 +24,8 @@ pub struct Backprop {
     /// Of each layer: the sum of a residual block.
     sums: Vec<Vec<Block>>,
     paintings: Vec<f32>,
-    spare: [Vec<Block>; 2],
+    spare: [Vec<Block>; 3],
+    of_planes: Vec<f32>,
     scratch: Vec<Block>,
 }
 
@@ -122,7 +123,8 @@ impl Backprop {
             input,
             sums,
             paintings: Vec::new(),
-            spare: [Vec::new(), Vec::new()],
+            spare: [Vec::new(), Vec::new(), Vec::new()],
+            of_planes: Vec::new(),
             scratch: Vec::new(),
         })
     }
@@ -159,6 +161,7 @@ impl Backprop {
         self.input.map = vec![map; shape.batch];
         self.input.shape = Some(shape);
         to_blocked(pool, shape, photos, stage::resized(&mut self.input.blocks, shape.blocks()));
+        pool.map_chunks(&mut self.stages, 1, |_, stage| stage[0].prepare(&self.parameters));
         let layers = &self.network.layers;
         let mut index = 0;
         for (i, layer) in layers.iter().enumerate() {
@@ -209,21 +212,22 @@ impl Backprop {
             gradient.fill(0.0);
         }
         let layers = &self.network.layers;
-        let mut of_planes = gradient.to_vec();
+        self.of_planes.clear();
+        self.of_planes.extend_from_slice(gradient);
         let (scale, shift, is_tanh) = output_map(self.network.output);
-        pool.map_chunks(&mut of_planes, 4096, |i, values| {
+        pool.map_chunks(&mut self.of_planes, 4096, |i, values| {
             for (v, painting) in values.iter_mut().zip(&self.paintings[i * 4096..]) {
                 let t = (painting - shift) / scale;
                 *v *= if is_tanh { scale * (1.0 - t * t) } else { scale };
             }
         });
-        let [current, next] = &mut self.spare;
+        let [current, next, kept] = &mut self.spare;
         let mut index = self.stages.len();
         let shape = self.input.shape.expect("photos are set before they are seen");
         let painted = self.stages[index - 1]
             .output_shape(view(&self.input, &self.stages, &self.sums, layers, layers.len() - 1).shape);
         debug_assert_eq!(painted.batch, shape.batch, "a painting a photo");
-        to_blocked(pool, painted, &of_planes, stage::resized(current, painted.blocks()));
+        to_blocked(pool, painted, &self.of_planes, stage::resized(current, painted.blocks()));
         for (i, layer) in layers.iter().enumerate().rev() {
             index -= 1;
             let (done, rest) = self.stages.split_at_mut(index);
@@ -234,11 +238,12 @@ impl Backprop {
                 let input = view(&self.input, done, &self.sums, layers, i);
                 // The sum's gradient reaches its input twice: as it is, and through both convolutions.
                 let blocks = stage.shape().blocks();
-                let kept = current[..blocks].to_vec();
+                kept.clear();
+                kept.extend_from_slice(&current[..blocks]);
                 let (p, g) = (&self.parameters, &mut self.gradients);
                 stage.backward(pool, &a[0].output(), p, g, current, Some(&mut *next), &mut self.scratch);
                 a[0].backward(pool, &input, p, g, next, Some(&mut *current), &mut self.scratch);
-                stage::add(pool, &mut current[..blocks], &kept);
+                stage::add(pool, &mut current[..blocks], kept);
                 continue;
             }
             let input = view(&self.input, done, &self.sums, layers, i);

@@ -93,7 +93,7 @@ pub struct StyleTarget {
 pub struct Perceptual {
     weights: LossWeights,
     style: StyleTarget,
-    content: Option<ContentTarget>,
+    content: ContentTarget,
     features: Features,
 }
 
@@ -118,14 +118,14 @@ impl Perceptual {
             }
         }
         layers.iter_mut().for_each(LayerTarget::finish);
-        Self { weights, style: StyleTarget { layers }, content: None, features }
+        Self { weights, style: StyleTarget { layers }, content: ContentTarget::default(), features }
     }
 
     /// Takes photos, `[n][3][h][w]` RGB 0..1, as the content that paintings are to keep.
     pub fn set_content(&mut self, pool: &ComputePool, vgg: &Vgg, photos: &[f32], shape: Shape) {
         self.features.look(pool, vgg, photos, shape, self.weights.content_tap);
         let (shape, values) = self.features.tap(self.weights.content_tap);
-        self.content = Some(ContentTarget::of(shape, values, self.weights.recipe));
+        self.content.set(pool, shape, values, self.weights.recipe);
     }
 
     /// Returns the loss of paintings and writes its gradient, both `[n][3][h][w]`.
@@ -141,7 +141,6 @@ impl Perceptual {
         gradient: &mut [f32],
     ) -> LossTerms {
         let Self { weights, style, content, features } = self;
-        let content = content.as_ref().expect("content is set before a painting is judged");
         features.look(pool, vgg, paintings, shape, weights.last_tap());
         let (mut content_loss, mut layers) = (0.0, vec![0.0; style.layers.len()]);
         let per_layer = match weights.recipe {

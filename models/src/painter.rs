@@ -122,13 +122,13 @@ impl Painter {
                 let part = f64::from(*done - level.begin) / f64::from(level.end - level.begin);
                 let rate = RATES[0] * (RATES[1] / RATES[0]).powf(part);
                 if terms.total.is_finite() {
-                    adam.step(pixels, &[gradient], rate);
+                    adam.step(pool, pixels, &[gradient], rate);
                 }
                 (Some(terms), rate)
             }
             Canvas::Lbfgs(lbfgs) => {
                 let mut found: Option<LossTerms> = None;
-                let found_lower = lbfgs.step(|pixels, gradient| {
+                let found_lower = lbfgs.step(pool, |pixels, gradient| {
                     let terms = loss.evaluate(pool, vgg, pixels, shape, gradient);
                     let total = terms.total;
                     found = Some(terms);

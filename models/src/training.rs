@@ -158,7 +158,7 @@ impl Trainer {
         if !gradients.iter().flatten().all(|g| g.is_finite()) {
             return Ok(None);
         }
-        self.adam.step(parameters, gradients, learning_rate);
+        self.adam.step(pool, parameters, gradients, learning_rate);
         Ok(Some(terms))
     }
 

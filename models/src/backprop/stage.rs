@@ -27,6 +27,8 @@ pub(super) struct Stage {
     affine: Vec<Affine>,
     moments: Option<Moments>,
     padded: Vec<Block>,
+    /// Its kernel for the way there and back, where Winograd's algorithm serves.
+    winograd: Option<[Winograd; 2]>,
 }
 
 /// Makes a buffer of a size; what it holds is left from before.
@@ -74,7 +76,21 @@ pub(super) fn add(pool: &ComputePool, to: &mut [Block], from: &[Block]) {
 
 impl Stage {
     pub(super) fn new(conv: Conv, first: usize) -> Self {
-        Self { conv, first, shape: None, raw: Vec::new(), affine: Vec::new(), moments: None, padded: Vec::new() }
+        let (raw, affine, padded) = (Vec::new(), Vec::new(), Vec::new());
+        Self { conv, first, shape: None, raw, affine, moments: None, padded, winograd: None }
+    }
+
+    /// Takes its kernel of this step.
+    pub(super) fn prepare(&mut self, parameters: &[Vec<f32>]) {
+        let (kernel, outputs, inputs) = (&parameters[self.first], self.conv.outputs, self.conv.inputs);
+        if let Some(both) = &mut self.winograd {
+            for winograd in both {
+                winograd.renew(kernel);
+            }
+        } else if self.geometry().is_some() {
+            let both = [Winograd::new(kernel, outputs, inputs), Winograd::backward(kernel, outputs, inputs)];
+            self.winograd = Some(both);
+        }
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -118,7 +134,7 @@ impl Stage {
     }
 
     /// Returns how Winograd's algorithm serves, if it does.
-    fn winograd(&self) -> Option<Geometry> {
+    fn geometry(&self) -> Option<Geometry> {
         let conv = &self.conv;
         let fits = conv.kernel == 3 && conv.stride == 1 && conv.inputs >= LANES && conv.outputs >= LANES;
         let doubled = match self.growth() {
@@ -153,14 +169,14 @@ impl Stage {
         let bias = conv.bias.then(|| channel_vector(&parameters[self.first + 1]));
         let relu = conv.relu && conv.norm.is_none();
         let mut moments = Moments::new(shape);
-        let (winograd, pads) = (self.winograd(), self.pads(input.shape));
+        let (geometry, pads) = (self.geometry(), self.pads(input.shape));
         let (sliding, transposed) = (self.form(inputs, outputs, 0), self.form(inputs, outputs, pads[0].0));
         let (growth, border, is_transposed) = (self.growth(), self.border(), self.is_transposed());
         let target =
             Target { moments: Some(&mut moments), ..Target::whole(resized(&mut self.raw, shape.blocks()), shape) };
         let target = target.with(Epilogue { bias: bias.as_deref(), relu, ..Epilogue::default() });
-        if let Some(geometry) = winograd {
-            Winograd::new(kernel, outputs, inputs).run(pool, input, geometry, target, scratch);
+        if let (Some(geometry), Some([forward, _])) = (geometry, &self.winograd) {
+            forward.run(pool, input, geometry, target, scratch);
         } else if is_transposed {
             Direct::transposed(kernel, transposed).run(pool, &Input::Blocked(*input), [0; 2], target);
         } else {
@@ -288,7 +304,7 @@ impl Stage {
         scratch: &mut Vec<Block>,
     ) {
         let (shape, inputs, outputs) = (self.shape(), self.conv.inputs, self.conv.outputs);
-        if let Some(geometry) = self.winograd() {
+        if let Some(geometry) = self.geometry() {
             winograd_kernel_gradient(pool, input, geometry, gradient, shape, scratch, out);
             return;
         }
@@ -328,9 +344,8 @@ impl Stage {
         let padded = Padded { growth: self.growth(), border: self.border(), pads };
         let (large, form) = (padded.shape(input), self.form(outputs, inputs, 0));
         let full = resized(&mut self.padded, large.blocks());
-        if self.conv.kernel == 3 && self.conv.stride == 1 && inputs >= LANES && outputs >= LANES {
+        if let Some([_, backward]) = &self.winograd {
             let geometry = Geometry { pad: 2, ..Geometry::same(Border::Zero) };
-            let backward = Winograd::backward(kernel, outputs, inputs);
             backward.run(pool, &source, geometry, Target::whole(full, large), scratch);
         } else {
             let direct = Direct::transposed(kernel, form);

@@ -93,7 +93,7 @@ fn three_steps_of_both_recipes_are_those_of_an_independent_implementation() {
             );
             net.backward(&pool, &gradient);
             let (parameters, gradients) = net.parameters_and_gradients();
-            adam.step(parameters, gradients, 1e-3);
+            adam.step(&pool, parameters, gradients, 1e-3);
         }
         let after = file(&format!("{name}_after_3_steps"));
         let (mut far, mut count) = (0, 0);

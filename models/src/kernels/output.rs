@@ -129,6 +129,49 @@ impl Sink<'_> {
     }
 }
 
+impl Sink<'_> {
+    /// As [`Self::store`], for `N` pixels that stand beside each other.
+    ///
+    /// # Safety
+    /// No other task may write the same pixels.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "tasks write disjoint pixels")]
+    pub(crate) unsafe fn store_row<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        index: usize,
+        mut row: [S::V; N],
+        tally: Option<&mut Running<S::V>>,
+    ) {
+        // Loops, not closures: those may stay calls, which pass registers through memory.
+        if let Some(residual) = self.epilogue.residual {
+            let residual: &[Block; N] = residual[index..].first_chunk().expect("a residual is as large as the output");
+            for (v, other) in row.iter_mut().zip(residual) {
+                *v = simd.add(*v, simd.load(other));
+            }
+        }
+        if self.epilogue.relu {
+            for v in &mut row {
+                *v = simd.relu(*v);
+            }
+        }
+        if let Some(gate) = self.epilogue.gate {
+            let gate: &[Block; N] = gate[index..].first_chunk().expect("a gate is as large as the output");
+            for (v, gate) in row.iter_mut().zip(gate) {
+                *v = simd.gate(simd.load(gate), *v);
+            }
+        }
+        // SAFETY: pixels written by this task alone, as the caller promises.
+        let to = unsafe { self.blocks.range(index..index + N) };
+        for (v, to) in row.iter().zip(to) {
+            simd.store(*v, to);
+        }
+        if let Some(tally) = tally {
+            tally.add_row(simd, &row);
+        }
+    }
+}
+
 /// Sums of what one task has stored of one channel block, relative to its first value so that a large mean costs no
 /// digits.
 #[derive(Clone, Copy)]
@@ -154,6 +197,23 @@ impl<V: Copy> Running<V> {
         self.sum = simd.add(self.sum, d);
         self.square = simd.mul_add(d, d, self.square);
         self.count += 1;
+    }
+
+    /// Adds several values; their own sums are taken first, so that one does not wait for the other.
+    #[inline(always)]
+    pub(crate) fn add_row<S: Simd<V = V>>(&mut self, simd: S, row: &[V]) {
+        if self.count == 0 {
+            self.pivot = row[0];
+        }
+        let (mut sum, mut square) = (simd.zero(), simd.zero());
+        for v in row {
+            let d = simd.sub(*v, self.pivot);
+            sum = simd.add(sum, d);
+            square = simd.mul_add(d, d, square);
+        }
+        self.sum = simd.add(self.sum, sum);
+        self.square = simd.add(self.square, square);
+        self.count += row.len();
     }
 
     #[inline(always)]

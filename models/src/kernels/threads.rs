@@ -135,6 +135,11 @@ impl ComputePool {
         });
     }
 
+    /// Runs `work` so that rayon's parallel iterators in it use these threads.
+    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
     /// Gives the scratch memory of all threads back to the system.
     pub fn release_scratch(&self) {
         for scratch in &self.scratch {

@@ -29,8 +29,18 @@ const TILE: usize = 4;
 pub struct Winograd {
     inputs: usize,
     outputs: usize,
+    direction: Direction,
     /// `[36]` packed matrices.
     matrices: Vec<Block>,
+}
+
+/// Which way a kernel `[outputs][inputs][3][3]` is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// From the convolution's input to its output.
+    Forward,
+    /// From its output's gradient to its input's: turned by 180 degrees, the channels exchanged.
+    Backward,
 }
 
 /// How the input of a 3x3 convolution is read.
@@ -72,33 +82,38 @@ impl Winograd {
     /// Transforms a kernel `[outputs][inputs][3][3]`.
     #[must_use]
     pub fn new(kernel: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::transformed(outputs, inputs, |k, c| {
-            let at = (k * inputs + c) * 9;
-            std::array::from_fn(|i| kernel[at + i])
-        })
+        Self::transformed(kernel, outputs, inputs, Direction::Forward)
     }
 
     /// Transforms the kernel of the gradient with respect to the input of the convolution `[outputs][inputs][3][3]`.
     #[must_use]
     pub fn backward(kernel: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::transformed(inputs, outputs, |k, c| {
-            let at = (c * inputs + k) * 9;
-            std::array::from_fn(|i| kernel[at + 8 - i])
-        })
+        Self::transformed(kernel, inputs, outputs, Direction::Backward)
     }
 
-    fn transformed(outputs: usize, inputs: usize, kernel: impl Fn(usize, usize) -> [f32; 9]) -> Self {
-        let (rows, blocks) = (inputs.next_multiple_of(LANES), outputs.div_ceil(LANES));
-        let mut matrices = vec![Block::ZERO; PRODUCTS * rows * blocks];
-        for k in 0..outputs {
-            for c in 0..inputs {
+    fn transformed(kernel: &[f32], outputs: usize, inputs: usize, direction: Direction) -> Self {
+        let blocks = PRODUCTS * inputs.next_multiple_of(LANES) * outputs.div_ceil(LANES);
+        let mut transformed = Self { inputs, outputs, direction, matrices: vec![Block::ZERO; blocks] };
+        transformed.renew(kernel);
+        transformed
+    }
+
+    /// Transforms another kernel of the same sides, as training has one at each step.
+    pub fn renew(&mut self, kernel: &[f32]) {
+        assert_eq!(kernel.len(), self.inputs * self.outputs * 9, "the kernel has the same sides");
+        let (rows, blocks) = (self.inputs.next_multiple_of(LANES), self.outputs.div_ceil(LANES));
+        for k in 0..self.outputs {
+            for c in 0..self.inputs {
                 let at = packed_index(rows, blocks, c, k / LANES);
-                for (i, value) in kernel_transform(&kernel(k, c)).into_iter().enumerate() {
-                    matrices[i * rows * blocks + at].0[k % LANES] = value;
+                let nine: [f32; 9] = match self.direction {
+                    Direction::Forward => std::array::from_fn(|i| kernel[(k * self.inputs + c) * 9 + i]),
+                    Direction::Backward => std::array::from_fn(|i| kernel[(c * self.outputs + k) * 9 + 8 - i]),
+                };
+                for (i, value) in kernel_transform(&nine).into_iter().enumerate() {
+                    self.matrices[i * rows * blocks + at].0[k % LANES] = value;
                 }
             }
         }
-        Self { inputs, outputs, matrices }
     }
 
     /// Returns how many bytes the transformed kernel takes.

@@ -5,10 +5,10 @@ use crate::kernels::ComputePool;
 use crate::kernels::layout::Shape;
 use crate::kernels::simd::{Block, LANES};
 
-/// A photo's features: as they are, or normalised.
-#[derive(Clone, Debug)]
+/// Photos' features: as they are, or normalised. Its memory is used again for the next photos.
+#[derive(Clone, Debug, Default)]
 pub(super) struct ContentTarget {
-    shape: Shape,
+    shape: Option<Shape>,
     values: Vec<Block>,
 }
 
@@ -20,19 +20,25 @@ struct Scale {
     divisor: [f64; LANES],
 }
 
+/// Leaves features as they are.
+const UNIT: Scale = Scale { mean: [0.0; LANES], deviation: [0.0; LANES], divisor: [1.0; LANES] };
+
 /// The share of the picture's mean deviation that is added to each channel's: quiet channels are not blown up.
 const FLOOR: f64 = 0.05;
 
-/// Returns the scale of each channel block of one picture.
-fn scales(shape: Shape, values: &[Block]) -> Vec<Scale> {
-    let plane = shape.plane();
-    let mut scales: Vec<_> = values.chunks_exact(plane).map(moments).collect();
-    let deviations = scales.iter().flat_map(|s| s.deviation).take(shape.channels);
-    let floor = FLOOR * deviations.sum::<f64>() / shape.channels as f64;
-    for scale in &mut scales {
-        for (divisor, deviation) in scale.divisor.iter_mut().zip(scale.deviation) {
-            // A picture without any contrast is left as it is.
-            *divisor = if deviation + floor > 0.0 { deviation + floor } else { 1.0 };
+/// Returns the scale of each channel block of each picture.
+fn scales(pool: &ComputePool, shape: Shape, values: &[Block]) -> Vec<Scale> {
+    let (plane, blocks) = (shape.plane(), shape.channel_blocks());
+    let mut scales = vec![UNIT; shape.batch * blocks];
+    pool.map_chunks(&mut scales, 1, |i, scale| scale[0] = moments(&values[i * plane..(i + 1) * plane]));
+    for picture in scales.chunks_exact_mut(blocks) {
+        let deviations = picture.iter().flat_map(|s| s.deviation).take(shape.channels);
+        let floor = FLOOR * deviations.sum::<f64>() / shape.channels as f64;
+        for scale in picture {
+            for (divisor, deviation) in scale.divisor.iter_mut().zip(scale.deviation) {
+                // A picture without any contrast is left as it is.
+                *divisor = if deviation + floor > 0.0 { deviation + floor } else { 1.0 };
+            }
         }
     }
     scales
@@ -43,9 +49,10 @@ fn moments(plane: &[Block]) -> Scale {
     let mut mean = [0.0; LANES];
     for block in plane {
         for (mean, v) in mean.iter_mut().zip(block.0) {
-            *mean += f64::from(v) / count;
+            *mean += f64::from(v);
         }
     }
+    let mean = mean.map(|sum: f64| sum / count);
     let mut squares = [0.0; LANES];
     for block in plane {
         for ((square, v), mean) in squares.iter_mut().zip(block.0).zip(mean) {
@@ -57,22 +64,21 @@ fn moments(plane: &[Block]) -> Scale {
 }
 
 impl ContentTarget {
-    pub(super) fn of(shape: Shape, values: &[Block], recipe: Recipe) -> Self {
-        let mut values = values.to_vec();
+    /// Takes the features of other photos.
+    pub(super) fn set(&mut self, pool: &ComputePool, shape: Shape, values: &[Block], recipe: Recipe) {
+        self.shape = Some(shape);
+        self.values.clear();
+        self.values.extend_from_slice(values);
         if recipe == Recipe::House {
-            let picture = shape.channel_blocks() * shape.plane();
-            for values in values.chunks_exact_mut(picture) {
-                let scales = scales(shape, values);
-                for (plane, scale) in values.chunks_exact_mut(shape.plane()).zip(&scales) {
-                    for block in plane {
-                        for (lane, v) in block.0.iter_mut().enumerate() {
-                            *v = ((f64::from(*v) - scale.mean[lane]) / scale.divisor[lane]) as f32;
-                        }
+            let scales = scales(pool, shape, values);
+            pool.map_chunks(&mut self.values, shape.plane(), |i, plane| {
+                for block in plane {
+                    for (lane, v) in block.0.iter_mut().enumerate() {
+                        *v = ((f64::from(*v) - scales[i].mean[lane]) / scales[i].divisor[lane]) as f32;
                     }
                 }
-            }
+            });
         }
-        Self { shape, values }
     }
 
     /// Returns the content loss, and adds `factor` times its gradient.
@@ -85,13 +91,13 @@ impl ContentTarget {
         factor: f64,
         out: &mut [Block],
     ) -> f64 {
-        assert_eq!(shape, self.shape, "painting and content have one size");
-        let (plane, blocks, count) = (shape.plane(), shape.channel_blocks(), shape.elements() as f64);
-        let all_scales: Vec<_> = values.chunks_exact(blocks * plane).flat_map(|v| scales(shape, v)).collect();
+        assert_eq!(Some(shape), self.shape, "painting and content have one size");
+        let (plane, count) = (shape.plane(), shape.elements() as f64);
+        let all_scales = if recipe == Recipe::House { scales(pool, shape, values) } else { Vec::new() };
         let slope = 2.0 * factor / count;
         let losses = pool.map_chunks(&mut out[..shape.blocks()], plane, |i, out| {
             let range = i * plane..(i + 1) * plane;
-            let scale = (recipe == Recipe::House).then(|| &all_scales[i]);
+            let scale = all_scales.get(i);
             Plane { values: &values[range.clone()], target: &self.values[range], scale, slope, out }.run()
         });
         losses.iter().sum::<f64>() / count
@@ -110,8 +116,7 @@ struct Plane<'a> {
 impl Plane<'_> {
     /// Returns the sum of squares, and adds the gradient.
     fn run(self) -> f64 {
-        let unit = Scale { mean: [0.0; LANES], deviation: [0.0; LANES], divisor: [1.0; LANES] };
-        let scale = self.scale.unwrap_or(&unit);
+        let scale = self.scale.unwrap_or(&UNIT);
         // Sums over pixels: squared distances, distances, and distances times deviations from the mean.
         let (mut squares, mut sums, mut products) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
         for (v, target) in self.values.iter().zip(self.target) {

@@ -1,5 +1,11 @@
 //! Adam (Kingma and Ba 2015).
 
+use rayon::prelude::*;
+
+use crate::kernels::ComputePool;
+
+/// Numbers that a task changes.
+const PIECE: usize = 8192;
 /// The decay of the mean of gradients.
 const BETA_1: f64 = 0.9;
 /// The decay of the mean of their squares.
@@ -45,48 +51,73 @@ impl Adam {
         &self.state
     }
 
-    /// Takes one step.
+    /// Takes one step. Every number has its own, so the number of threads makes no difference.
     ///
     /// # Panics
     /// The parameters or their gradients are not those it was started for.
-    pub fn step(&mut self, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>], learning_rate: f64) {
+    pub fn step(
+        &mut self,
+        pool: &ComputePool,
+        parameters: &mut [Vec<f32>],
+        gradients: &[Vec<f32>],
+        learning_rate: f64,
+    ) {
         let AdamState { steps, first, second } = &mut self.state;
         assert_eq!((parameters.len(), gradients.len()), (first.len(), first.len()), "the optimiser's own parameters");
         *steps += 1;
         let power = i32::try_from(*steps).unwrap_or(i32::MAX);
-        let rate = learning_rate / (1.0 - BETA_1.powi(power));
-        let correction = (1.0 - BETA_2.powi(power)).sqrt();
-        let means = first.iter_mut().zip(second);
-        for ((parameter, gradient), (first, second)) in parameters.iter_mut().zip(gradients).zip(means) {
+        let change =
+            Change { rate: learning_rate / (1.0 - BETA_1.powi(power)), correction: (1.0 - BETA_2.powi(power)).sqrt() };
+        let vectors = parameters.iter_mut().zip(gradients).zip(first.iter_mut().zip(second));
+        for ((parameter, gradient), (first, second)) in vectors {
             assert_eq!((parameter.len(), gradient.len()), (first.len(), first.len()), "the optimiser's own parameters");
-            for (((p, g), m), v) in parameter.iter_mut().zip(gradient).zip(first).zip(second) {
-                let g = f64::from(*g);
-                let mean = BETA_1 * f64::from(*m) + (1.0 - BETA_1) * g;
-                let square = BETA_2 * f64::from(*v) + (1.0 - BETA_2) * g * g;
-                (*m, *v) = (mean as f32, square as f32);
-                *p -= (rate * mean / (square.sqrt() / correction + EPS)) as f32;
-            }
+            pool.install(|| {
+                let pieces = parameter.par_chunks_mut(PIECE).zip(gradient.par_chunks(PIECE));
+                let means = first.par_chunks_mut(PIECE).zip(second.par_chunks_mut(PIECE));
+                pieces.zip(means).for_each(|((p, g), (m, v))| change.apply(p, g, m, v));
+            });
+        }
+    }
+}
+
+/// One step's factors, the bias corrections included.
+struct Change {
+    rate: f64,
+    correction: f64,
+}
+
+impl Change {
+    fn apply(&self, parameters: &mut [f32], gradients: &[f32], first: &mut [f32], second: &mut [f32]) {
+        for (((p, g), m), v) in parameters.iter_mut().zip(gradients).zip(first).zip(second) {
+            let g = f64::from(*g);
+            let mean = BETA_1 * f64::from(*m) + (1.0 - BETA_1) * g;
+            let square = BETA_2 * f64::from(*v) + (1.0 - BETA_2) * g * g;
+            (*m, *v) = (mean as f32, square as f32);
+            *p -= (self.rate * mean / (square.sqrt() / self.correction + EPS)) as f32;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Adam;
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::{Adam, PIECE};
+    use crate::kernels::ComputePool;
 
     #[test]
     fn the_first_step_goes_by_the_learning_rate_against_the_gradients_sign() {
         let mut parameters = vec![vec![1.0, 1.0, 1.0]];
-        Adam::new(&parameters).step(&mut parameters, &[vec![5.0, -0.001, 0.0]], 0.1);
+        Adam::new(&parameters).step(&ComputePool::new(1).unwrap(), &mut parameters, &[vec![5.0, -0.001, 0.0]], 0.1);
         let expected = [0.9, 1.1, 1.0];
         assert!(parameters[0].iter().zip(expected).all(|(p, e)| (p - e).abs() < 1e-5), "{parameters:?}");
     }
 
     #[test]
     fn a_resumed_run_goes_on_as_if_it_had_not_stopped() {
+        let pool = ComputePool::new(1).unwrap();
         let step = |adam: &mut Adam, p: &mut Vec<Vec<f32>>, i: usize| {
             let gradient: Vec<f32> = p[0].iter().map(|v| v * 2.0 + i as f32).collect();
-            adam.step(p, &[gradient], 0.01);
+            adam.step(&pool, p, &[gradient], 0.01);
         };
         let mut whole = vec![vec![1.0, -2.0]];
         let mut adam = Adam::new(&whole);
@@ -101,5 +132,19 @@ mod tests {
         }
         assert_eq!(whole, parts);
         assert!(Adam::resume(&[vec![0.0; 3]], adam.state().clone()).is_none());
+    }
+
+    #[test]
+    fn the_number_of_threads_makes_no_difference() {
+        let run = |threads| {
+            let mut parameters = vec![(0..3 * PIECE + 5).map(|i| i as f32 * 0.01).collect::<Vec<_>>()];
+            let mut adam = Adam::new(&parameters);
+            for _ in 0..3 {
+                let gradient = parameters[0].iter().map(|v| v.sin()).collect();
+                adam.step(&ComputePool::new(threads).unwrap(), &mut parameters, &[gradient], 0.01);
+            }
+            parameters
+        };
+        assert_eq!(run(1), run(3));
     }
 }

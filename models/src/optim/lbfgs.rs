@@ -2,6 +2,10 @@
 
 use std::collections::VecDeque;
 
+use rayon::prelude::*;
+
+use crate::kernels::ComputePool;
+
 /// Pairs of steps and gradient changes that are remembered.
 pub(crate) const MEMORY: usize = 20;
 /// The share of the expected decrease that a step has to reach.
@@ -41,8 +45,13 @@ pub struct Pair {
     pub rho: f64,
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+/// Numbers that a task takes: fixed, so that sums are the same on any number of threads.
+const PIECE: usize = 1 << 15;
+
+fn dot(pool: &ComputePool, a: &[f32], b: &[f32]) -> f64 {
+    let product = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    let pieces: Vec<f64> = pool.install(|| a.par_chunks(PIECE).zip(b.par_chunks(PIECE)).map(product).collect());
+    pieces.iter().sum()
 }
 
 fn difference(a: &[f32], b: &[f32]) -> Vec<f32> {
@@ -89,14 +98,14 @@ impl Lbfgs {
     }
 
     /// Takes one step; returns whether it found a lower loss. After `false` there is nothing left to find.
-    pub fn step(&mut self, mut evaluate: impl FnMut(&[f32], &mut [f32]) -> f64) -> bool {
-        let mut direction = self.direction();
-        let mut slope = dot(&direction, &self.state.gradient);
+    pub fn step(&mut self, pool: &ComputePool, mut evaluate: impl FnMut(&[f32], &mut [f32]) -> f64) -> bool {
+        let mut direction = self.direction(pool);
+        let mut slope = dot(pool, &direction, &self.state.gradient);
         if slope >= 0.0 {
             // Curvature that leads uphill is forgotten.
             self.state.pairs.clear();
-            direction = self.direction();
-            slope = dot(&direction, &self.state.gradient);
+            direction = self.direction(pool);
+            slope = dot(pool, &direction, &self.state.gradient);
         }
         if slope >= 0.0 {
             return false;
@@ -109,7 +118,7 @@ impl Lbfgs {
             let loss = evaluate(&point, &mut gradient);
             self.state.evaluations += 1;
             if loss <= self.state.loss + ARMIJO * length * slope {
-                self.remember(&point, &gradient);
+                self.remember(pool, &point, &gradient);
                 (self.state.point, self.state.gradient, self.state.loss) = (point, gradient, loss);
                 return true;
             }
@@ -129,10 +138,10 @@ impl Lbfgs {
         0.02 / mean.max(f64::MIN_POSITIVE)
     }
 
-    fn remember(&mut self, point: &[f32], gradient: &[f32]) {
+    fn remember(&mut self, pool: &ComputePool, point: &[f32], gradient: &[f32]) {
         let (step, change) = (difference(point, &self.state.point), difference(gradient, &self.state.gradient));
-        let curvature = dot(&step, &change);
-        if curvature <= 1e-10 * dot(&change, &change).sqrt() * dot(&step, &step).sqrt() {
+        let curvature = dot(pool, &step, &change);
+        if curvature <= 1e-10 * dot(pool, &change, &change).sqrt() * dot(pool, &step, &step).sqrt() {
             return;
         }
         if self.state.pairs.len() == MEMORY {
@@ -142,37 +151,42 @@ impl Lbfgs {
     }
 
     /// Returns minus the gradient times the approximate inverse of the Hessian: the two-loop recursion.
-    fn direction(&self) -> Vec<f32> {
+    fn direction(&self, pool: &ComputePool) -> Vec<f32> {
         let mut q: Vec<f32> = self.state.gradient.iter().map(|g| -g).collect();
         let mut alphas = Vec::with_capacity(self.state.pairs.len());
         for pair in self.state.pairs.iter().rev() {
-            let alpha = pair.rho * dot(&pair.step, &q);
-            add(&mut q, -alpha, &pair.change);
+            let alpha = pair.rho * dot(pool, &pair.step, &q);
+            add(pool, &mut q, -alpha, &pair.change);
             alphas.push(alpha);
         }
         if let Some(last) = self.state.pairs.back() {
-            let scale = (1.0 / (last.rho * dot(&last.change, &last.change))) as f32;
+            let scale = (1.0 / (last.rho * dot(pool, &last.change, &last.change))) as f32;
             for v in &mut q {
                 *v *= scale;
             }
         }
         for (pair, alpha) in self.state.pairs.iter().zip(alphas.iter().rev()) {
-            let beta = pair.rho * dot(&pair.change, &q);
-            add(&mut q, alpha - beta, &pair.step);
+            let beta = pair.rho * dot(pool, &pair.change, &q);
+            add(pool, &mut q, alpha - beta, &pair.step);
         }
         q
     }
 }
 
-fn add(to: &mut [f32], factor: f64, from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = (f64::from(*to) + factor * f64::from(*from)) as f32;
-    }
+fn add(pool: &ComputePool, to: &mut [f32], factor: f64, from: &[f32]) {
+    let add = |(to, from): (&mut [f32], &[f32])| {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = (f64::from(*to) + factor * f64::from(*from)) as f32;
+        }
+    };
+    pool.install(|| to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE)).for_each(add));
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::Lbfgs;
+    use crate::kernels::ComputePool;
 
     /// Rosenbrock's valley in pairs of variables.
     fn valley(x: &[f32], gradient: &mut [f32]) -> f64 {
@@ -188,9 +202,10 @@ mod tests {
 
     #[test]
     fn a_bent_valley_is_followed_to_its_end() {
+        let pool = ComputePool::new(2).unwrap();
         let mut lbfgs = Lbfgs::new(vec![-1.2, 1.0, 0.3, -0.5], valley);
         let mut losses = vec![lbfgs.loss()];
-        while lbfgs.evaluations() < 200 && lbfgs.step(valley) {
+        while lbfgs.evaluations() < 200 && lbfgs.step(&pool, valley) {
             losses.push(lbfgs.loss());
         }
         assert!(losses.windows(2).all(|pair| pair[1] <= pair[0]), "{losses:?}");

@@ -19,7 +19,7 @@ pub struct Features {
     /// The input of each layer with a pool before it.
     pools: Vec<Vec<Block>>,
     shapes: Vec<Shape>,
-    gradients: [Vec<Block>; 2],
+    gradients: [Vec<Block>; 3],
     shared: Vec<Block>,
 }
 
@@ -91,8 +91,7 @@ impl Features {
     ) {
         let Backward { first, rest } = vgg.backward();
         let last = self.shapes.len() - 1;
-        let [current, next] = &mut self.gradients;
-        let mut extra = Vec::new();
+        let [current, next, extra] = &mut self.gradients;
         let (shape, values) = (self.shapes[last], &self.layers[last]);
         let values = &values[..shape.blocks()];
         let gradient = resized(current, shape.blocks());
@@ -107,7 +106,7 @@ impl Features {
             let kernel = &rest[i - 1];
             if LAYERS[i].pooled {
                 let small = pooled(input);
-                let of_maxima = resized(&mut extra, small.blocks());
+                let of_maxima = resized(extra, small.blocks());
                 kernel.run(
                     pool,
                     &source,
@@ -118,7 +117,7 @@ impl Features {
                 let maxima = &self.pools[i][..small.blocks()];
                 max_pool_backward(pool, input, values, maxima, of_maxima, resized(next, input.blocks()));
             } else {
-                let of_tap = resized(&mut extra, input.blocks());
+                let of_tap = resized(extra, input.blocks());
                 let residual = tap_gradient(Tap(i - 1), input, values, of_tap).then_some(&*of_tap);
                 let epilogue = Epilogue { residual, gate: Some(values), ..Epilogue::default() };
                 let target = Target::whole(resized(next, input.blocks()), input).with(epilogue);

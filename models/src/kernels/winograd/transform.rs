@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Geometry, TILE, Tiles};
+use super::{Geometry, PRODUCTS, TILE, Tiles};
 use crate::kernels::disjoint::Disjoint;
 use crate::kernels::output::{Running, Sink, Tally};
 use crate::kernels::simd::{Block, Simd};
@@ -84,57 +84,62 @@ impl InputTransform<'_> {
         offset: usize,
     ) {
         for (row, column, t) in self.tiles.places(range) {
-            let tile = if self.geometry.doubled {
+            let to = Place { out, first: offset + t, stride: self.stride };
+            if self.geometry.doubled {
                 let (top, left) = (self.first_row / 2 + row * TILE / 2, column * TILE / 2);
-                doubled(simd, self.patch::<S, 4>(simd, modifier, top as isize - 1, left as isize - 1))
+                self.tile::<S, 4>(simd, modifier, top as isize - 1, left as isize - 1, to);
             } else {
                 let (top, left) = (self.first_row + row * TILE, column * TILE);
                 let pad = self.geometry.pad as isize;
-                plain(simd, self.patch::<S, 6>(simd, modifier, top as isize - pad, left as isize - pad))
-            };
-            for (y, line) in tile.iter().enumerate() {
-                for (x, v) in line.iter().enumerate() {
-                    if self.geometry.doubled && (y == 2 || x == 2) {
-                        continue;
-                    }
-                    let at = (y * 6 + x) * self.stride + offset + t;
-                    // SAFETY: a tile and channel block of one product is written by one task.
-                    #[expect(unsafe_code, reason = "tasks write disjoint tiles or channel blocks")]
-                    let to = unsafe { out.range(at..at + 1) };
-                    simd.store(*v, &mut to[0]);
-                }
+                self.tile::<S, 6>(simd, modifier, top as isize - pad, left as isize - pad, to);
             }
         }
     }
 
-    /// Returns `N` by `N` inputs, prelude applied, border made up.
+    /// Transforms the tile whose `N` by `N` inputs begin there.
     #[inline(always)]
-    fn patch<S: Simd, const N: usize>(
+    fn tile<S: Simd, const N: usize>(
         &self,
         simd: S,
         modifier: impl Modifier<S>,
         top: isize,
         left: isize,
-    ) -> [[S::V; N]; N] {
-        let shape = &self.source.shape;
-        let mut patch = [[simd.zero(); N]; N];
+        to: Place<'_>,
+    ) {
+        let (source, width) = (self.source, self.source.shape.width);
         let inside =
             |start: isize, first: usize, side: usize| start >= first as isize && start as usize + N <= first + side;
-        if inside(top, self.source.first_row, self.source.rows) && inside(left, 0, shape.width) {
-            for (y, line) in patch.iter_mut().enumerate() {
-                let row = self.source.row(self.n, self.cb, top as usize + y);
-                let from: &[Block; N] = row[left as usize..].first_chunk().expect("the patch is inside");
-                for (v, from) in line.iter_mut().zip(from) {
-                    *v = modifier.apply(simd, simd.load(from));
-                }
+        if inside(top, source.first_row, source.rows) && inside(left, 0, width) {
+            let start = (self.n * source.shape.channel_blocks() + self.cb) * source.rows + top as usize;
+            let start = (start - source.first_row) * width + left as usize;
+            let mut rows = [&[Block::ZERO; N]; N];
+            for (y, row) in rows.iter_mut().enumerate() {
+                *row = source.blocks[start + y * width..].first_chunk().expect("the tile is inside");
             }
-            return patch;
+            transform::<S, N>(simd, modifier, &rows, to);
+        } else {
+            let mut made_up = [[Block::ZERO; N]; N];
+            self.make_up(simd, modifier, top, left, &mut made_up);
+            transform::<S, N>(simd, Plain, &made_up.each_ref(), to);
         }
+    }
+
+    /// Collects `N` by `N` inputs, prelude applied, some of which lie beyond the border.
+    #[inline(always)]
+    fn make_up<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        modifier: impl Modifier<S>,
+        top: isize,
+        left: isize,
+        inputs: &mut [[Block; N]; N],
+    ) {
+        let shape = &self.source.shape;
         let border = match self.geometry.border {
             Border::Reflect if self.geometry.doubled => Border::Edge,
             border => border,
         };
-        for (y, line) in patch.iter_mut().enumerate() {
+        for (y, line) in inputs.iter_mut().enumerate() {
             let Some(row) = at(border, top + y as isize, shape.height) else {
                 continue;
             };
@@ -143,46 +148,59 @@ impl InputTransform<'_> {
                 continue;
             }
             let row = self.source.row(self.n, self.cb, row);
-            for (x, v) in line.iter_mut().enumerate() {
+            for (x, input) in line.iter_mut().enumerate() {
                 if let Some(column) = at(border, left + x as isize, shape.width) {
-                    *v = modifier.apply(simd, simd.load(&row[column]));
+                    simd.store(modifier.apply(simd, simd.load(&row[column])), input);
                 }
             }
         }
-        patch
     }
 }
 
+/// Where the products of one tile go: product `i` to `first + i * stride`.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    out: Disjoint<'a, Block>,
+    first: usize,
+    stride: usize,
+}
+
+/// Transforms 6x6 inputs, or 4x4 of which the inner ones stand twice, and stores what is not always zero.
 #[inline(always)]
-fn plain<S: Simd>(simd: S, d: [[S::V; 6]; 6]) -> [[S::V; 6]; 6] {
-    let mut out = [[simd.zero(); 6]; 6];
-    for x in 0..6 {
-        let column = input_line(simd, [d[0][x], d[1][x], d[2][x], d[3][x], d[4][x], d[5][x]]);
-        for y in 0..6 {
-            out[y][x] = column[y];
+fn transform<S: Simd, const N: usize>(simd: S, modifier: impl Modifier<S>, inputs: &[&[Block; N]; N], to: Place<'_>) {
+    let doubled = N == 4;
+    let mut half = [[simd.zero(); N]; 6];
+    for x in 0..N {
+        let mut d = [simd.zero(); N];
+        for y in 0..N {
+            d[y] = modifier.apply(simd, simd.load(&inputs[y][x]));
         }
-    }
-    for line in &mut out {
-        *line = input_line(simd, *line);
-    }
-    out
-}
-
-/// The same of 4x4 inputs of which the inner ones stand twice.
-#[inline(always)]
-fn doubled<S: Simd>(simd: S, d: [[S::V; 4]; 4]) -> [[S::V; 6]; 6] {
-    let mut half = [[simd.zero(); 4]; 6];
-    for x in 0..4 {
-        let column = input_line(simd, [d[0][x], d[1][x], d[1][x], d[2][x], d[2][x], d[3][x]]);
+        let column = input_line(simd, six(d));
         for y in 0..6 {
             half[y][x] = column[y];
         }
     }
-    let mut out = [[simd.zero(); 6]; 6];
-    for (out, h) in out.iter_mut().zip(half) {
-        *out = input_line(simd, [h[0], h[1], h[1], h[2], h[2], h[3]]);
+    for (y, line) in half.into_iter().enumerate() {
+        if doubled && y == 2 {
+            continue;
+        }
+        for (x, v) in input_line(simd, six(line)).into_iter().enumerate() {
+            if doubled && x == 2 {
+                continue;
+            }
+            let at = to.first + (y * 6 + x) * to.stride;
+            // SAFETY: a tile and channel block of one product is written by one task.
+            #[expect(unsafe_code, reason = "tasks write disjoint tiles or channel blocks")]
+            let block = unsafe { to.out.range(at..at + 1) };
+            simd.store(v, &mut block[0]);
+        }
     }
-    out
+}
+
+/// Returns six inputs as they are, or made of four of which the inner ones stand twice.
+#[inline(always)]
+fn six<V: Copy, const N: usize>(d: [V; N]) -> [V; 6] {
+    if N == 4 { [d[0], d[1], d[1], d[2], d[2], d[3]] } else { [d[0], d[1], d[2], d[3], d[4 % N], d[5 % N]] }
 }
 
 /// Transforms the products of one channel block back and stores them.
@@ -201,22 +219,12 @@ impl OutputTransform<'_> {
     /// Reads product `i` of the `t`-th tile of `range` from `products[i * stride + t]`.
     #[inline(always)]
     pub(super) fn run<S: Simd>(self, simd: S, range: Range<usize>, products: &[Block], tally: Option<&mut Tally>) {
+        let rows = std::array::from_fn(|i| &products[i * self.stride..][..range.len()]);
         let mut running = tally.is_some().then(|| Running::new(simd));
-        let bias = self.sink.bias(simd, self.kb);
-        let (height, width) = (self.sink.rows, self.sink.shape.width);
-        for (row, column, t) in self.tiles.places(range) {
-            let tile = self.tile(simd, products, t);
-            let (top, left) = (row * TILE, column * TILE);
-            for (y, line) in tile.iter().enumerate().take(height - top) {
-                let start = self.sink.index(self.n, self.kb, top + y, left);
-                for (x, v) in line.iter().enumerate().take(width - left) {
-                    // SAFETY: a tile of one channel block is written by one task.
-                    #[expect(unsafe_code, reason = "tasks write disjoint tiles")]
-                    unsafe {
-                        self.sink.store(simd, start + x, simd.add(*v, bias), running.as_mut());
-                    }
-                }
-            }
+        if self.doubled {
+            self.run_with::<S, true>(simd, range, &rows, running.as_mut());
+        } else {
+            self.run_with::<S, false>(simd, range, &rows, running.as_mut());
         }
         if let (Some(tally), Some(running)) = (tally, running) {
             *tally = running.finish(simd);
@@ -224,26 +232,68 @@ impl OutputTransform<'_> {
     }
 
     #[inline(always)]
-    fn tile<S: Simd>(&self, simd: S, products: &[Block], t: usize) -> [[S::V; 4]; 4] {
-        let mut half = [[simd.zero(); 6]; 4];
-        for x in 0..6 {
-            if self.doubled && x == 2 {
-                continue;
-            }
-            let mut column = [simd.zero(); 6];
-            for (y, v) in column.iter_mut().enumerate() {
-                if !(self.doubled && y == 2) {
-                    *v = simd.load(&products[(y * 6 + x) * self.stride + t]);
+    fn run_with<S: Simd, const DOUBLED: bool>(
+        self,
+        simd: S,
+        range: Range<usize>,
+        products: &[&[Block]; PRODUCTS],
+        mut running: Option<&mut Running<S::V>>,
+    ) {
+        let bias = self.sink.bias(simd, self.kb);
+        let (height, width) = (self.sink.rows, self.sink.shape.width);
+        for (row, column, t) in self.tiles.places(range) {
+            let tile = tile::<S, DOUBLED>(simd, products, t);
+            let (top, left) = (row * TILE, column * TILE);
+            for (y, mut line) in tile.into_iter().enumerate().take(height - top) {
+                let start = self.sink.index(self.n, self.kb, top + y, left);
+                for v in &mut line {
+                    *v = simd.add(*v, bias);
+                }
+                // SAFETY: a tile of one channel block is written by one task.
+                #[expect(unsafe_code, reason = "tasks write disjoint tiles")]
+                unsafe {
+                    if left + TILE <= width {
+                        self.sink.store_row(simd, start, line, running.as_deref_mut());
+                    } else {
+                        for (x, v) in line.into_iter().enumerate().take(width - left) {
+                            self.sink.store(simd, start + x, v, running.as_deref_mut());
+                        }
+                    }
                 }
             }
-            for (y, v) in output_line(simd, column).into_iter().enumerate() {
-                half[y][x] = v;
-            }
         }
-        let mut out = [[simd.zero(); 4]; 4];
-        for (out, half) in out.iter_mut().zip(half) {
-            *out = output_line(simd, half);
-        }
-        out
     }
+}
+
+/// Transforms the products of tile `t` back. Written out column by column: a loop would keep them all in memory.
+#[inline(always)]
+fn tile<S: Simd, const DOUBLED: bool>(simd: S, products: &[&[Block]; PRODUCTS], t: usize) -> [[S::V; 4]; 4] {
+    let zero = [simd.zero(); 4];
+    let a = column::<S, DOUBLED, 0>(simd, products, t);
+    let b = column::<S, DOUBLED, 1>(simd, products, t);
+    let c = if DOUBLED { zero } else { column::<S, DOUBLED, 2>(simd, products, t) };
+    let d = column::<S, DOUBLED, 3>(simd, products, t);
+    let e = column::<S, DOUBLED, 4>(simd, products, t);
+    let f = column::<S, DOUBLED, 5>(simd, products, t);
+    let mut tile = [zero; 4];
+    for (y, line) in tile.iter_mut().enumerate() {
+        *line = output_line(simd, [a[y], b[y], c[y], d[y], e[y], f[y]]);
+    }
+    tile
+}
+
+/// Transforms one column of the products of tile `t`.
+#[inline(always)]
+fn column<S: Simd, const DOUBLED: bool, const X: usize>(
+    simd: S,
+    products: &[&[Block]; PRODUCTS],
+    t: usize,
+) -> [S::V; 4] {
+    let mut column = [simd.zero(); 6];
+    for (y, v) in column.iter_mut().enumerate() {
+        if !(DOUBLED && y == 2) {
+            *v = simd.load(&products[y * 6 + X][t]);
+        }
+    }
+    output_line(simd, column)
 }
