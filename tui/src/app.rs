@@ -5,27 +5,32 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use protocol::convert::Refused;
-use protocol::{Device, Event, EventBody, Job, JobId, JobPage, Mail, Priority, StyleName};
-use ratatui::crossterm::event::KeyEvent;
+use protocol::{Event, EventBody, Job, JobId};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 pub(crate) mod act;
 pub(crate) mod devices;
+pub(crate) mod files;
 pub(crate) mod filter;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod form;
 pub(crate) mod jobs;
 pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod orders;
 pub(crate) mod overlay;
 pub(crate) mod styles;
 #[cfg(test)]
 mod tests;
+mod traffic;
+pub(crate) mod training;
 
 use filter::Filter;
 use link::{Link, LinkNews, Role};
 use overlay::Overlay;
+pub(crate) use traffic::{Answer, Change, Effect, Failed, Input};
 
 use crate::cli::view::plain;
 use crate::keys::{self, Action, Scope};
@@ -37,6 +42,8 @@ use crate::theme::Tone;
 pub(crate) enum View {
     /// Everything that waits, runs and has run.
     Jobs,
+    /// Loss curves and previews.
+    Training,
     /// What can be painted.
     Styles,
     /// What does the work.
@@ -49,12 +56,13 @@ pub(crate) enum View {
 
 impl View {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Jobs, Self::Styles, Self::Devices, Self::Mail, Self::Log];
+    pub(crate) const ALL: [Self; 6] = [Self::Jobs, Self::Training, Self::Styles, Self::Devices, Self::Mail, Self::Log];
 
     /// Returns its title.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Jobs => "Jobs",
+            Self::Training => "Training",
             Self::Styles => "Styles",
             Self::Devices => "Devices",
             Self::Mail => "Mail",
@@ -66,117 +74,6 @@ impl View {
         let at = Self::ALL.iter().position(|view| *view == self).unwrap_or(0);
         Self::ALL[(at + step) % Self::ALL.len()]
     }
-}
-
-/// Something that comes in.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// A text was pasted.
-    Paste(String),
-    /// The terminal has this size now.
-    Size(u16, u16),
-    /// Time has passed.
-    Tick,
-    /// The connection came or went.
-    Link(LinkNews),
-    /// Something happened in the daemon.
-    Event(Box<Event>),
-    /// An effect has an answer.
-    Answer(Answer),
-}
-
-/// What an effect brought.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// A page of older jobs.
-    Older(JobPage),
-    /// The outbox.
-    Mail(Vec<Mail>),
-    /// The devices as they are now.
-    Devices(Vec<Device>),
-    /// A style's preview.
-    StylePreview(StyleName, Option<Picture>),
-    /// A finished job's painting.
-    Painting(JobId, Option<Picture>),
-    /// A job after a change.
-    Changed(Change, Box<Job>),
-    /// A file was written.
-    Saved(String),
-    /// A style was deleted.
-    Deleted(StyleName),
-    /// Something did not work, and why.
-    Failed(&'static str, Failed),
-}
-
-/// Why something did not work.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// The daemon refuses.
-    Refused(Refused),
-    /// Everything else, in words.
-    Other(String),
-}
-
-/// A change of one job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Stop it.
-    Cancel,
-    /// Hold it back.
-    Pause,
-    /// Let it go on.
-    Resume,
-    /// Queue it again.
-    Retry,
-    /// Forget it.
-    Forget,
-    /// Put it into another class.
-    Priority(Priority),
-}
-
-impl Change {
-    /// Returns what has been done when it is done.
-    pub(crate) const fn done(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancelled",
-            Self::Pause => "paused",
-            Self::Resume | Self::Retry => "queued",
-            Self::Forget => "forgotten",
-            Self::Priority(Priority::Interactive) => "interactive",
-            Self::Priority(Priority::Batch) => "batch",
-        }
-    }
-}
-
-/// What must be done outside.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Effect {
-    /// Change jobs, each as well as it can be.
-    Change(Change, Vec<JobId>),
-    /// Fetch the jobs before this cursor, or the newest.
-    Older(Option<String>),
-    /// Fetch the outbox.
-    Mail,
-    /// Fetch the devices.
-    Devices,
-    /// Fetch a style's preview.
-    StylePreview(StyleName),
-    /// Fetch a job's painting to look at it.
-    Painting(JobId),
-    /// Write a job's result into a file of this name, in the folder where the console was started.
-    Save(JobId, String),
-    /// Delete a style.
-    Delete(StyleName),
-    /// Try to connect now.
-    Reconnect,
-    /// Draw everything anew.
-    Repaint,
-    /// Stop until `fg`.
-    Suspend,
-    /// Leave.
-    Detach,
 }
 
 /// A line that passes.
@@ -220,6 +117,7 @@ pub(crate) struct App {
     pub(crate) notice: Option<Notice>,
     pub(crate) jobs: jobs::Jobs,
     pub(crate) painting: Option<(JobId, Option<Picture>)>,
+    pub(crate) training: training::Training,
     pub(crate) styles: styles::Styles,
     pub(crate) devices: devices::Devices,
     pub(crate) mail: styles::Outbox,
@@ -244,6 +142,7 @@ impl App {
             notice: None,
             jobs: jobs::Jobs::default(),
             painting: None,
+            training: training::Training::default(),
             styles: styles::Styles::default(),
             devices: devices::Devices::default(),
             mail: styles::Outbox::default(),
@@ -259,7 +158,7 @@ impl App {
     /// Returns the scopes in which a key is looked up, the nearest first.
     pub(crate) fn scopes(&self) -> Vec<Scope> {
         if let Some(overlay) = &self.overlay {
-            return vec![overlay.scope()];
+            return overlay.scopes();
         }
         if self.typing.is_some() {
             return vec![Scope::Text];
@@ -267,6 +166,7 @@ impl App {
         let here = match self.view {
             View::Jobs if self.jobs.open.is_some() => return vec![Scope::Job, Scope::Everywhere],
             View::Jobs => Scope::Jobs,
+            View::Training => return vec![Scope::Training, Scope::Everywhere],
             View::Styles => Scope::Styles,
             View::Devices => Scope::Devices,
             View::Mail => Scope::Mail,
@@ -295,7 +195,9 @@ pub(crate) fn update(app: &mut App, now: Timestamp, input: Input) -> Vec<Effect>
         }
         Input::Key(event) => key(app, &event),
         Input::Paste(text) => {
-            if let Some(typing) = &mut app.typing {
+            if let Some(overlay) = &mut app.overlay {
+                overlay::paste(overlay, &text);
+            } else if let Some(typing) = &mut app.typing {
                 typing.text.extend(text.chars().filter(|c| !c.is_control()));
                 retype(app);
             }
@@ -312,7 +214,7 @@ fn key(app: &mut App, event: &KeyEvent) -> Vec<Effect> {
     app.notice = None;
     let action = keys::lookup(&app.scopes(), event);
     if let Some(overlay) = app.overlay.take() {
-        return overlay::key(app, overlay, action);
+        return overlay::key(app, overlay, event, action);
     }
     if app.typing.is_some() {
         return typed(app, event, action);
@@ -325,7 +227,6 @@ fn key(app: &mut App, event: &KeyEvent) -> Vec<Effect> {
 
 /// A key while a filter is typed: most of them write.
 fn typed(app: &mut App, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
-    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
     let Some(typing) = &mut app.typing else { return Vec::new() };
     match (action, event.code) {
         (Some(Action::Accept), _) => app.typing = None,
@@ -338,15 +239,14 @@ fn typed(app: &mut App, event: &KeyEvent, action: Option<Action>) -> Vec<Effect>
             typing.text.pop();
             retype(app);
         }
-        (_, KeyCode::Char('u')) if event.modifiers == KeyModifiers::CONTROL => {
+        _ if overlay::empties(event) => {
             typing.text.clear();
             retype(app);
         }
-        (_, KeyCode::Char(c)) if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() => {
-            typing.text.push(c);
+        _ => {
+            typing.text.extend(overlay::letter(event));
             retype(app);
         }
-        _ => {}
     }
     Vec::new()
 }
@@ -364,7 +264,7 @@ fn retype(app: &mut App) {
                 app.log.find(false);
             }
         }
-        View::Devices => {}
+        View::Training | View::Devices => {}
     }
 }
 
@@ -408,6 +308,7 @@ fn hear(app: &mut App, event: Event) -> Vec<Effect> {
     match event.body {
         EventBody::Snapshot(snapshot) => {
             app.jobs.replace(snapshot.jobs);
+            app.training.doubt();
             app.styles.replace(snapshot.styles);
             app.devices.replace(event.at, snapshot.devices);
             effects.push(Effect::Mail);
@@ -421,9 +322,18 @@ fn hear(app: &mut App, event: Event) -> Vec<Effect> {
         EventBody::Mail(mail) => app.mail.put(mail),
         EventBody::Forgotten { job } => {
             app.jobs.remove(job);
+            app.training.forget(job);
             app.mail.forget(job);
         }
-        EventBody::Loss { .. } | EventBody::Preview { .. } | EventBody::End { .. } => {}
+        EventBody::Loss { job, point } => app.training.hear(job, &point),
+        EventBody::Preview { job, step } => {
+            app.training.hear_preview(job, step);
+            // A checkpoint may have come by as well; neither has an event of its own.
+            if app.view == View::Training && app.training.shown(&app.jobs).first() == Some(&job) {
+                effects.extend([Effect::Preview(job), Effect::Checkpoints(job)]);
+            }
+        }
+        EventBody::End { .. } => {}
     }
     effects.extend(act::look(app));
     effects
@@ -436,9 +346,38 @@ fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
         Answer::Devices(devices) => app.devices.replace(app.now, devices),
         Answer::StylePreview(name, picture) => app.styles.set_preview(name, picture),
         Answer::Painting(job, picture) => app.painting = Some((job, picture)),
+        Answer::Losses(curve) => app.training.set_curve(&curve),
+        Answer::Preview(job, picture) => {
+            if let Some(picture) = picture {
+                app.training.set_preview(job, picture);
+            }
+        }
+        Answer::Checkpoints(list) => app.training.set_checkpoints(list.job, list.checkpoints),
         Answer::Changed(change, job) => changed(app, change, *job),
         Answer::Saved(path) => app.tell(Tone::Good, format!("written: {}", plain(&path))),
         Answer::Deleted(name) => app.tell(Tone::Good, format!("deleted: {name}")),
+        Answer::Accepted(job) => {
+            app.tell(Tone::Good, format!("accepted as {}", job.id.short()));
+            app.jobs.put(*job);
+        }
+        Answer::Imported(style) => {
+            app.tell(Tone::Good, format!("imported: {}  {}", style.name, style.state));
+            app.styles.put(style.name.clone(), Some(*style));
+        }
+        Answer::Folder(folder, entries) => {
+            if let Some(Overlay::Files(files)) = &mut app.overlay {
+                return files.set_folder(folder, entries).into_iter().collect();
+            }
+        }
+        Answer::NoFolder(problem) => match &mut app.overlay {
+            Some(Overlay::Files(files)) if files.folder.is_none() => files.problem = Some(problem),
+            _ => app.tell(Tone::Bad, plain(&problem)),
+        },
+        Answer::Photo(path, picture) => {
+            if let Some(Overlay::Files(files)) = &mut app.overlay {
+                files.preview = Some((path, picture));
+            }
+        }
         Answer::Failed(what, failed) => {
             let why = match failed {
                 Failed::Refused(refused) => refused.detail,

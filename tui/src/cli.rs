@@ -11,7 +11,7 @@ use crate::conn::{CallError, Connection};
 mod args;
 mod console;
 pub(crate) mod files;
-mod import;
+pub(crate) mod import;
 mod jobs;
 mod learn;
 mod losses;

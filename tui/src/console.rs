@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 mod carry;
 mod job_control;
 mod link;
+mod local;
 mod signals;
 
 use crate::app::{App, Effect, Input, update};

@@ -68,6 +68,8 @@ pub(crate) enum Scope {
     Jobs,
     /// With one job open.
     Job,
+    /// With the curves.
+    Training,
     /// With the styles.
     Styles,
     /// With the devices.
@@ -80,6 +82,10 @@ pub(crate) enum Scope {
     Text,
     /// In a question.
     Question,
+    /// In a form.
+    Form,
+    /// In the list of files.
+    Files,
     /// In the help.
     Help,
 }
@@ -92,12 +98,15 @@ impl Scope {
             Self::List => "Lists",
             Self::Jobs => "Jobs",
             Self::Job => "One job",
+            Self::Training => "Training",
             Self::Styles => "Styles",
             Self::Devices => "Devices",
             Self::Mail => "Mail",
             Self::Log => "Log",
             Self::Text => "Typing a filter",
             Self::Question => "A question",
+            Self::Form => "A form",
+            Self::Files => "Choosing files",
             Self::Help => "This help",
         }
     }
@@ -107,6 +116,7 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     ShowJobs,
+    ShowTraining,
     ShowStyles,
     ShowDevices,
     ShowMail,
@@ -131,18 +141,40 @@ pub(crate) enum Action {
     Sort,
     Reverse,
     Cancel,
+    Keep,
     Pause,
     Retry,
     Raise,
     Lower,
     Forget,
     Save,
+    Submit,
+    Train,
+    CursorLeft,
+    CursorRight,
+    ZoomIn,
+    ZoomOut,
+    Whole,
+    Logarithmic,
+    Clock,
+    Smoother,
+    Rougher,
+    Terms,
+    Compare,
+    Picture,
+    Import,
     Delete,
     Follow,
     NextMatch,
     PreviousMatch,
     Accept,
     Abandon,
+    NextField,
+    PreviousField,
+    NextChoice,
+    PreviousChoice,
+    Parent,
+    Hidden,
 }
 
 /// One line of the table.

@@ -10,9 +10,11 @@ mod conn;
 
 mod app;
 mod console;
+pub mod cost;
+mod curves;
 mod keys;
 mod picture;
-mod term;
+pub mod term;
 mod theme;
 mod view;
 

@@ -26,11 +26,12 @@ pub(crate) struct Picture {
     width: u32,
     height: u32,
     rgb: Arc<[u8]>,
+    full: (u32, u32),
 }
 
 impl fmt::Debug for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Picture {}×{}", self.width, self.height)
+        write!(f, "Picture {}×{} of {:?}", self.width, self.height, self.full)
     }
 }
 
@@ -47,15 +48,21 @@ impl Picture {
     fn from_rgb(whole: &RgbImage) -> Self {
         let (width, height) = whole.dimensions();
         let scale = f64::from(LONGEST_PX) / f64::from(width.max(height).max(1));
+        let full = (width, height);
         let small = |side: u32| ((f64::from(side) * scale) as u32).max(1);
         let shown = if scale < 1.0 { thumbnail(whole, small(width), small(height)) } else { whole.clone() };
-        Self { width: shown.width(), height: shown.height(), rgb: shown.into_raw().into() }
+        Self { width: shown.width(), height: shown.height(), rgb: shown.into_raw().into(), full }
     }
 
     /// Makes a picture from its pixels, three bytes each.
     #[cfg(test)]
     pub(crate) fn new(width: u32, height: u32, rgb: Vec<u8>) -> Option<Self> {
         RgbImage::from_raw(width, height, rgb).map(|whole| Self::from_rgb(&whole))
+    }
+
+    /// Returns the file's own width and height in pixels.
+    pub(crate) const fn full_size(&self) -> (u32, u32) {
+        self.full
     }
 
     /// Returns width divided by height.
@@ -135,6 +142,6 @@ mod tests {
         let mut png = Vec::new();
         RgbImage::new(1000, 10).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
         let picture = Picture::decode(&png).unwrap();
-        assert_eq!((picture.width, picture.height), (400, 4));
+        assert_eq!((picture.width, picture.height, picture.full_size()), (400, 4, (1000, 10)));
     }
 }

@@ -10,7 +10,7 @@ use ratatui::crossterm::{cursor, execute, queue};
 use ratatui::layout::{Position, Rect};
 
 /// The screen, ours until this is dropped.
-pub(crate) struct Screen {
+pub struct Screen {
     /// What is drawn to.
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
@@ -20,7 +20,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal is none, or is gone.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             leave();

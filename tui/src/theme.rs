@@ -59,6 +59,10 @@ pub(crate) enum Tone {
     Banner,
     /// A key.
     Key,
+    /// A curve, by its number.
+    Curve(usize),
+    /// A curve as it was measured, behind the smoothed one.
+    Faint(usize),
 }
 
 /// How things look on this terminal.
@@ -72,6 +76,19 @@ pub(crate) struct Theme {
     pub(crate) charset: Charset,
 }
 
+/// Colours of curves on a dark and on a light ground, apart for most colour-blind eyes too (Okabe and Ito 2008).
+const CURVES: [[(u8, u8, u8); 2]; 6] = [
+    [(86, 180, 233), (0, 114, 178)],
+    [(230, 159, 0), (170, 100, 0)],
+    [(0, 190, 140), (0, 130, 95)],
+    [(230, 140, 190), (180, 70, 130)],
+    [(240, 228, 66), (120, 110, 0)],
+    [(240, 110, 50), (190, 70, 0)],
+];
+
+/// The same for sixteen colours.
+const CURVES_16: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red];
+
 impl Theme {
     /// Reads what the environment tells about the terminal. `variable` looks one up.
     pub(crate) fn detect(charset: Charset, ground: Option<Ground>, variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -82,10 +99,10 @@ impl Theme {
     pub(crate) fn style(self, tone: Tone) -> Style {
         let plain = Style::new();
         let shape = match tone {
-            Tone::Quiet => plain.add_modifier(Modifier::DIM),
+            Tone::Quiet | Tone::Faint(_) => plain.add_modifier(Modifier::DIM),
             Tone::Heading | Tone::Bad | Tone::Key => plain.add_modifier(Modifier::BOLD),
             Tone::Selected | Tone::Frame | Tone::Banner => plain.add_modifier(Modifier::REVERSED),
-            Tone::Plain | Tone::Good | Tone::Active | Tone::Waiting => plain,
+            Tone::Plain | Tone::Good | Tone::Active | Tone::Waiting | Tone::Curve(_) => plain,
         };
         match self.depth {
             Depth::None => shape,
@@ -109,6 +126,15 @@ impl Theme {
             Tone::Frame => plain.bg(pick([(38, 42, 52), (225, 228, 235)])).fg(pick([(225, 225, 225), (30, 30, 30)])),
             Tone::Banner => plain.bg(pick([(150, 40, 40), (190, 40, 40)])).fg(self.colour((255, 255, 255))),
             Tone::Key => shape.fg(pick([(240, 200, 110), (140, 80, 0)])),
+            Tone::Curve(number) => plain.fg(pick(CURVES[number % CURVES.len()])),
+            Tone::Faint(number) => {
+                let paler = |(r, g, b): (u8, u8, u8), to: u16| {
+                    let mix = |from: u8| ((u16::from(from) * 2 + to * 3) / 5) as u8;
+                    (mix(r), mix(g), mix(b))
+                };
+                let [dark, light] = CURVES[number % CURVES.len()];
+                plain.fg(pick([paler(dark, 40), paler(light, 235)]))
+            }
         }
     }
 
@@ -130,6 +156,7 @@ fn sixteen(tone: Tone, shape: Style) -> Style {
         Tone::Active => shape.fg(Color::Cyan),
         Tone::Waiting | Tone::Key => shape.fg(Color::Yellow),
         Tone::Banner => Style::new().bg(Color::Red).fg(Color::White),
+        Tone::Curve(number) | Tone::Faint(number) => shape.fg(CURVES_16[number % CURVES_16.len()]),
     }
 }
 
@@ -241,10 +268,11 @@ mod tests {
     fn without_colours_nothing_is_coloured_and_what_matters_still_stands_out() {
         let theme = detect(&[("NO_COLOR", "1")]);
         let plain = theme.style(Tone::Plain);
-        for tone in [Tone::Quiet, Tone::Bad, Tone::Selected, Tone::Frame, Tone::Banner] {
+        for tone in [Tone::Quiet, Tone::Bad, Tone::Selected, Tone::Frame, Tone::Banner, Tone::Curve(3), Tone::Faint(3)]
+        {
             let style = theme.style(tone);
             assert_eq!((style.fg, style.bg), (None, None), "{tone:?}");
-            assert_ne!(style, plain, "{tone:?}");
+            assert_eq!(style == plain, matches!(tone, Tone::Curve(_)), "{tone:?}");
         }
     }
 

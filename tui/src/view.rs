@@ -12,6 +12,8 @@ use crate::theme::{Charset, Theme};
 mod ascii;
 mod devices;
 mod fields;
+mod files;
+mod form;
 mod frame;
 pub(crate) mod help;
 mod job;
@@ -25,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod training;
 
 /// The smallest screen with room for anything.
 const SMALLEST: (u16, u16) = (20, 5);
@@ -59,6 +62,7 @@ fn whole(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
             Some(open) => job::full(app, open, theme, body, buffer),
             None => jobs::draw(app, theme, body, buffer),
         },
+        View::Training => training::draw(app, theme, body, buffer),
         View::Styles => styles::draw(app, theme, body, buffer),
         View::Devices => devices::draw(app, theme, body, buffer),
         View::Mail => mail::draw(app, theme, body, buffer),
@@ -67,6 +71,8 @@ fn whole(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     match &app.overlay {
         Some(Overlay::Help { top }) => help::draw(app, *top, theme, body, buffer),
         Some(Overlay::Question(asked)) => question::draw(asked, theme, body, buffer),
+        Some(Overlay::Files(files)) => files::draw(files, theme, body, buffer),
+        Some(Overlay::Form(filled)) => form::draw(app, filled, theme, body, buffer),
         None => {}
     }
     if !app.is_connected() {

@@ -1,26 +1,35 @@
 //! What the keys do in the views, and when they can.
 
-use protocol::{Job, JobState, Priority, StateName};
+use std::path::PathBuf;
 
+use protocol::{Job, JobState, Priority, StateName, StyleState};
+
+use super::files::{Files, Purpose};
 use super::jobs::Older;
 use super::link::Role;
 use super::list::Motion;
 use super::overlay::{Overlay, Question};
+use super::training::{COMPARED, Training, has_curve};
 use super::{App, Change, Effect, Typing, View};
 use crate::app::filter::{Filter, style};
 use crate::keys::Action;
 use crate::theme::Tone;
+
+/// How often the part of a run that is shown can be halved.
+const MOST_ZOOM: u32 = 16;
 
 /// Says whether a key does something right now.
 pub(crate) fn can(app: &App, action: Action) -> bool {
     use Action as A;
     let live = app.is_connected();
     let may = |role| live && app.role >= role;
-    let any = |fits: fn(&JobState) -> bool| app.jobs.targets(app.now).iter().any(|job| fits(&job.state));
+    let any = |fits: fn(&JobState) -> bool| targets(app).iter().any(|job| fits(&job.state));
+    let has_runs = || app.training.job(&app.jobs).is_some();
     match action {
         A::Reconnect => !live,
         A::Open => opened(app).is_some(),
         A::Cancel => may(Role::Submit) && any(|state| !state.is_finished()),
+        A::Keep => may(Role::Submit) && any(|state| matches!(state, JobState::Running { .. } | JobState::Paused)),
         A::Pause => may(Role::Submit) && any(|state| !state.is_finished()),
         A::Retry => may(Role::Submit) && any(is_retryable),
         A::Raise | A::Lower => may(Role::Submit) && any(|state| !state.is_finished()),
@@ -32,8 +41,22 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
             View::Styles => app.styles.all().next().is_some(),
             View::Mail => !app.mail.is_empty(),
             View::Log => !app.log.lines().is_empty(),
-            View::Devices => false,
+            View::Training | View::Devices => false,
         },
+        A::CursorLeft
+        | A::CursorRight
+        | A::Terms
+        | A::ZoomIn
+        | A::Logarithmic
+        | A::Clock
+        | A::Smoother
+        | A::Rougher
+        | A::Compare
+        | A::Picture => has_runs(),
+        A::ZoomOut | A::Whole => app.training.zoom > 0,
+        A::Submit => may(Role::Submit) && app.styles.all().any(|style| style.state == StyleState::Ready),
+        A::Train => may(Role::Submit),
+        A::Import => may(Role::Admin),
         A::Delete => may(Role::Admin) && app.styles.chosen().is_some(),
         A::NextMatch | A::PreviousMatch => !app.log.search.is_empty(),
         A::Back => match app.view {
@@ -41,6 +64,7 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
             View::Styles => !app.styles.filter.is_empty(),
             View::Mail => !app.mail.filter.is_empty(),
             View::Log => !app.log.search.is_empty(),
+            View::Training => app.training.can_go_back(),
             View::Devices => false,
         },
         _ => true,
@@ -56,6 +80,7 @@ pub(crate) fn perform(app: &mut App, action: Action) -> Vec<Effect> {
     use Action as A;
     match action {
         A::ShowJobs => return show(app, View::Jobs),
+        A::ShowTraining => return show(app, View::Training),
         A::ShowStyles => return show(app, View::Styles),
         A::ShowDevices => return show(app, View::Devices),
         A::ShowMail => return show(app, View::Mail),
@@ -83,6 +108,22 @@ pub(crate) fn perform(app: &mut App, action: Action) -> Vec<Effect> {
         A::Sort => app.jobs.sort_by_next(),
         A::Reverse => app.jobs.reversed ^= true,
         A::Cancel => ask(app, "Stop", Change::Cancel, |state| !state.is_finished()),
+        A::Keep => ask(app, "Finish and keep what there is of", Change::Keep, |state| !state.is_finished()),
+        A::CursorLeft => app.training.point(&app.jobs, -1.0),
+        A::CursorRight => app.training.point(&app.jobs, 1.0),
+        A::ZoomIn => app.training.zoom = (app.training.zoom + 1).min(MOST_ZOOM),
+        A::ZoomOut => app.training.zoom -= 1,
+        A::Whole => app.training.zoom = 0,
+        A::Logarithmic => app.training.logarithmic ^= true,
+        A::Clock => app.training.switch_axis(),
+        A::Smoother | A::Rougher => app.training.smooth(action == A::Smoother),
+        A::Terms => app.training.next_terms(),
+        A::Picture => app.training.shows_picture ^= true,
+        A::Compare => {
+            if !app.training.compare(&app.jobs) {
+                app.tell(Tone::Waiting, format!("{COMPARED} runs are compared already"));
+            }
+        }
         A::Forget => ask(app, "Forget photo, result and record of", Change::Forget, JobState::is_finished),
         A::Pause => return pause(app),
         A::Retry => return change(app, Change::Retry, is_retryable),
@@ -96,9 +137,29 @@ pub(crate) fn perform(app: &mut App, action: Action) -> Vec<Effect> {
                 app.tell(Tone::Waiting, "nothing found");
             }
         }
-        A::Accept | A::Abandon => {}
+        A::Submit => {
+            let chosen = app.styles.chosen().filter(|_| app.view == View::Styles).map(|style| style.name.clone());
+            return pick(app, Purpose::Paint(chosen));
+        }
+        A::Train => return pick(app, Purpose::Train),
+        A::Import => return pick(app, Purpose::Import),
+        // Keys of what lies over the views.
+        A::Accept
+        | A::Abandon
+        | A::NextField
+        | A::PreviousField
+        | A::NextChoice
+        | A::PreviousChoice
+        | A::Parent
+        | A::Hidden => {}
     }
     look(app)
+}
+
+/// Begins to choose files.
+fn pick(app: &mut App, purpose: Purpose) -> Vec<Effect> {
+    app.overlay = Some(Overlay::Files(Files::new(purpose)));
+    vec![Effect::List(PathBuf::from("."))]
 }
 
 fn show(app: &mut App, view: View) -> Vec<Effect> {
@@ -120,6 +181,13 @@ pub(crate) fn look(app: &mut App) -> Vec<Effect> {
     }
     match app.view {
         View::Styles => app.styles.wanted_preview().map(Effect::StylePreview).into_iter().collect(),
+        View::Training => {
+            let wanted = app.training.wanted(&app.jobs);
+            wanted
+                .into_iter()
+                .flat_map(|id| [Effect::Losses(id), Effect::Preview(id), Effect::Checkpoints(id)])
+                .collect()
+        }
         View::Jobs => {
             let open = app.jobs.open.and_then(|id| app.jobs.get(id));
             let finished = open.filter(|job| is_picture(job)).map(|job| job.id);
@@ -152,6 +220,9 @@ fn go(app: &mut App, motion: Motion) -> Vec<Effect> {
             if beyond && app.is_connected() {
                 effects.extend(older(app));
             }
+        }
+        View::Training => {
+            app.training.chosen.go(&Training::rows(&app.jobs), motion);
         }
         View::Styles => {
             app.styles.cursor.go(&app.styles.rows(), motion);
@@ -194,7 +265,7 @@ fn filter_text(app: &App) -> &str {
         View::Styles => app.styles.filter.text(),
         View::Mail => app.mail.filter.text(),
         View::Log => &app.log.search,
-        View::Devices => "",
+        View::Training | View::Devices => "",
     }
 }
 
@@ -206,6 +277,7 @@ fn back(app: &mut App) {
         View::Styles => app.styles.filter = Filter::default(),
         View::Mail => app.mail.filter = Filter::default(),
         View::Log => app.log.search.clear(),
+        View::Training => app.training.back(),
         View::Devices => {}
     }
 }
@@ -216,23 +288,36 @@ fn opened(app: &App) -> Option<protocol::JobId> {
         View::Jobs => app.jobs.chosen(app.now)?.id,
         View::Devices => app.devices.chosen()?.job?,
         View::Mail => app.mail.chosen()?.job,
-        View::Styles | View::Log => return None,
+        View::Training | View::Styles | View::Log => return None,
     };
     app.jobs.get(id).map(|job| job.id)
 }
 
 fn open(app: &mut App) -> Vec<Effect> {
-    if let Some(id) = opened(app) {
+    let Some(job) = opened(app).and_then(|id| app.jobs.get(id)) else { return Vec::new() };
+    let (id, has_curve) = (job.id, has_curve(job));
+    app.jobs.cursor.choose(id);
+    if has_curve {
+        app.view = View::Training;
+        app.training.chosen.choose(id);
+    } else {
         app.view = View::Jobs;
-        app.jobs.cursor.choose(id);
         app.jobs.open = Some(id);
     }
     look(app)
 }
 
+/// Returns the jobs that the next change is about.
+fn targets(app: &App) -> Vec<&Job> {
+    match app.view {
+        View::Training => app.training.job(&app.jobs).into_iter().collect(),
+        _ => app.jobs.targets(app.now),
+    }
+}
+
 /// Returns the targets that a change fits.
 fn fitting(app: &App, fits: fn(&JobState) -> bool) -> Vec<&Job> {
-    app.jobs.targets(app.now).into_iter().filter(|job| fits(&job.state)).collect()
+    targets(app).into_iter().filter(|job| fits(&job.state)).collect()
 }
 
 fn change(app: &mut App, change: Change, fits: fn(&JobState) -> bool) -> Vec<Effect> {

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use protocol::job::ProgressUnit;
 use protocol::{
-    Delivery, Device, DeviceKind, ErrorCode, Event, EventBody, Failure, Job, JobId, JobResult, JobState, Mail,
-    MailState, OutputFormat, Parameters, Priority, Progress, Snapshot, Style, StyleProblem, StyleState,
-    StylizeParameters,
+    Checkpoint, CheckpointList, Delivery, Device, DeviceKind, ErrorCode, Event, EventBody, Failure, Job, JobId,
+    JobResult, JobState, LossPoint, Mail, MailState, OutputFormat, Parameters, Priority, Progress, Snapshot, Style,
+    StyleProblem, StyleState, StylizeParameters, TrainOrder,
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::files::Entry;
 use super::link::{Host, LinkNews, Role};
 use super::{App, Effect, Input, update};
 
@@ -172,6 +173,67 @@ pub(crate) fn app() -> App {
     update(&mut app, at(0), Input::Event(Box::new(snapshot())));
     update(&mut app, at(0), Input::Answer(super::Answer::Mail(mail())));
     app
+}
+
+/// A step of a training that goes well, with one spike.
+pub(crate) fn point(step: u64) -> LossPoint {
+    let fall = (-(step as f64) / 25.0).exp();
+    let spike = if step == 37 { 9.0 } else { 0.0 };
+    let (content, style) = (1.5 - fall, 8.0 * fall + 0.4 + (step * 7 % 5) as f64 * 0.03);
+    let layers = [("relu1_1", 0.1), ("relu2_1", 0.2), ("relu3_1", 0.4), ("relu4_1", 0.2), ("relu5_1", 0.1)];
+    let layers = layers.map(|(name, part)| (name.to_owned(), style * part)).into();
+    LossPoint {
+        step,
+        seconds: step as f64 * 0.5,
+        total: content + 3.0 * style + spike,
+        content,
+        style,
+        tv: 0.0,
+        layers,
+    }
+}
+
+/// Adds a training that runs and one that is finished, with their curves.
+pub(crate) fn train(app: &mut App) {
+    let training = |number, name: &str, state| {
+        let parameters = TrainOrder::new(name.parse().unwrap()).fill().unwrap();
+        Job { parameters: Parameters::Train(parameters), priority: Priority::Batch, ..job(number, "x", state) }
+    };
+    let progress = Progress { done: 60, total: 400, unit: ProgressUnit::Step, rate: Some(2.0) };
+    let mut running =
+        training(9, "kandinsky", JobState::Running { started_at: at(-30), device: "cpu".to_owned(), progress });
+    running.skipped_files = vec!["holiday/cut-short.jpg: cut short".to_owned()];
+    let result = JobResult {
+        url: "/v1/jobs/x/result".to_owned(),
+        media_type: "application/octet-stream".to_owned(),
+        width: None,
+        height: None,
+        bytes: 912_000,
+        sha256: "cd".repeat(32),
+    };
+    let device = "cpu".to_owned();
+    let finished = JobState::Succeeded { started_at: at(-900), finished_at: at(-700), device, result };
+    let now = app.now;
+    let mut hear = |body| update(app, now, Input::Event(Box::new(Event { sequence: 101, at: now, body })));
+    for job in [training(8, "my-wave", finished), running] {
+        hear(EventBody::State(Box::new(job)));
+    }
+    for step in 1..=60 {
+        hear(EventBody::Loss { job: id(9), point: point(step) });
+        let slower = LossPoint { total: point(step).total * 1.4, ..point(step) };
+        hear(EventBody::Loss { job: id(8), point: slower });
+    }
+    hear(EventBody::Preview { job: id(9), step: 60 });
+    let checkpoints = vec![Checkpoint { step: 50, at: at(-5), bytes: 2_700_000 }];
+    let list = CheckpointList { job: id(9), checkpoints };
+    update(app, now, Input::Answer(super::Answer::Checkpoints(list)));
+}
+
+/// A folder with two photos, a folder and something hidden.
+pub(crate) fn folder() -> super::Answer {
+    let entry = |name: &str, is_folder| Entry { name: name.to_owned(), is_folder, bytes: 123_456 };
+    let entries = [("dog.png", false), ("cat.jpg", false), ("holiday", true), (".hidden.jpg", false)];
+    super::Answer::Folder("/home/ada".into(), entries.map(|(name, is_folder)| entry(name, is_folder)).into())
 }
 
 /// Presses keys: characters as they are, and names in `<…>`.

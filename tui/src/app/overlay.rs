@@ -1,6 +1,11 @@
-//! What lies over the views: help and questions.
+//! What lies over the views: help, questions, files to choose, forms.
 
-use super::{App, Effect};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::files::{Files, Purpose};
+use super::form::Form;
+use super::{App, Effect, orders};
+use crate::app::list::Motion;
 use crate::keys::{Action, Scope};
 
 /// What lies over the view.
@@ -13,6 +18,10 @@ pub(crate) enum Overlay {
     },
     /// A question.
     Question(Question),
+    /// Files to choose from.
+    Files(Files),
+    /// A form.
+    Form(Form),
 }
 
 /// A question that must be answered before something is done.
@@ -27,40 +36,151 @@ pub(crate) struct Question {
 }
 
 impl Overlay {
-    /// Returns where its keys are listed.
-    pub(crate) const fn scope(&self) -> Scope {
+    /// Returns where its keys are looked up, the nearest first.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
         match self {
-            Self::Help { .. } => Scope::Help,
-            Self::Question(_) => Scope::Question,
+            Self::Help { .. } => vec![Scope::Help, Scope::List],
+            Self::Question(_) => vec![Scope::Question],
+            Self::Files(files) if files.is_typing => vec![Scope::Text],
+            Self::Files(_) => vec![Scope::Files, Scope::List],
+            Self::Form(_) => vec![Scope::Form],
         }
     }
 }
 
-/// A key while something lies over the view; it is put back unless it is done with.
-pub(super) fn key(app: &mut App, overlay: Overlay, action: Option<Action>) -> Vec<Effect> {
-    match (overlay, action) {
-        (_, Some(Action::Abandon)) => Vec::new(),
-        (Overlay::Question(question), Some(Action::Accept)) => {
-            app.jobs.marks.clear();
-            vec![question.effect]
+/// A key while something lies over the view; what lies there is put back unless it is done with.
+pub(super) fn key(app: &mut App, overlay: Overlay, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
+    match overlay {
+        Overlay::Help { top } => help(app, top, action),
+        Overlay::Question(question) => match action {
+            Some(Action::Accept) => {
+                app.jobs.marks.clear();
+                vec![question.effect]
+            }
+            Some(Action::Abandon) => Vec::new(),
+            _ => {
+                app.overlay = Some(Overlay::Question(question));
+                Vec::new()
+            }
+        },
+        Overlay::Files(files) => choose(app, files, event, action),
+        Overlay::Form(form) => fill(app, form, event, action),
+    }
+}
+
+/// Returns the character that a key writes, if it writes one.
+pub(super) fn letter(event: &KeyEvent) -> Option<char> {
+    match event.code {
+        KeyCode::Char(c) if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() => Some(c),
+        _ => None,
+    }
+}
+
+/// Says whether a key empties what is typed.
+pub(super) fn empties(event: &KeyEvent) -> bool {
+    event.code == KeyCode::Char('u') && event.modifiers == KeyModifiers::CONTROL
+}
+
+fn help(app: &mut App, top: usize, action: Option<Action>) -> Vec<Effect> {
+    let page = usize::from(app.size.1.saturating_sub(4)).max(1);
+    let last = crate::view::help::lines(app).len().saturating_sub(page);
+    let top = match action {
+        Some(Action::Abandon) => return Vec::new(),
+        Some(Action::Up) => top.saturating_sub(1),
+        Some(Action::Down) => top + 1,
+        Some(Action::PageUp) => top.saturating_sub(page),
+        Some(Action::PageDown) => top + page,
+        Some(Action::First) => 0,
+        Some(Action::Last) => last,
+        _ => top,
+    };
+    app.overlay = Some(Overlay::Help { top: top.min(last) });
+    Vec::new()
+}
+
+fn choose(app: &mut App, mut files: Files, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
+    if files.is_typing {
+        match (action, event.code) {
+            (Some(Action::Accept), _) => files.is_typing = false,
+            (Some(Action::Abandon), _) => (files.is_typing, files.filter) = (false, String::new()),
+            (_, KeyCode::Backspace) => drop(files.filter.pop()),
+            _ if empties(event) => files.filter.clear(),
+            _ => files.filter.extend(letter(event)),
         }
-        (Overlay::Help { top }, Some(action)) => {
-            let page = usize::from(app.size.1.saturating_sub(4)).max(1);
-            let top = match action {
-                Action::Up => top.saturating_sub(1),
-                Action::Down => top + 1,
-                Action::PageUp => top.saturating_sub(page),
-                Action::PageDown => top + page,
-                Action::First => 0,
-                _ => top,
-            };
-            let last = crate::view::help::lines(app).len().saturating_sub(page);
-            app.overlay = Some(Overlay::Help { top: top.min(last) });
-            Vec::new()
+        let effect = files.look();
+        app.overlay = Some(Overlay::Files(files));
+        return effect.into_iter().collect();
+    }
+    let page = isize::from(app.size.1 as i16).saturating_sub(6).max(1);
+    let effect = match action {
+        Some(Action::Abandon) => return Vec::new(),
+        Some(Action::Up) => files.go(Motion::By(-1)),
+        Some(Action::Down) => files.go(Motion::By(1)),
+        Some(Action::PageUp) => files.go(Motion::By(-page)),
+        Some(Action::PageDown) => files.go(Motion::By(page)),
+        Some(Action::First) => files.go(Motion::First),
+        Some(Action::Last) => files.go(Motion::Last),
+        Some(Action::Parent) => files.parent(),
+        Some(Action::Mark) => files.mark(),
+        Some(Action::Hidden) => {
+            files.toggle_hidden();
+            files.look()
         }
-        (overlay, _) => {
-            app.overlay = Some(overlay);
-            Vec::new()
+        Some(Action::Filter) => {
+            files.is_typing = true;
+            None
         }
+        Some(Action::Accept) => match files.accept() {
+            Some(Ok(chosen)) => {
+                app.overlay = form(app, &files.purpose, chosen).map(Overlay::Form);
+                return Vec::new();
+            }
+            Some(Err(effect)) => Some(effect),
+            None => None,
+        },
+        _ => None,
+    };
+    app.overlay = Some(Overlay::Files(files));
+    effect.into_iter().collect()
+}
+
+/// Makes the form that the chosen files need.
+fn form(app: &App, purpose: &Purpose, mut chosen: Vec<std::path::PathBuf>) -> Option<Form> {
+    match purpose {
+        Purpose::Paint(style) => Some(orders::paint(app, chosen, style.as_ref())),
+        Purpose::Train => chosen.pop().map(|artwork| orders::train(app, artwork)),
+        Purpose::Import => chosen.pop().map(orders::import),
+    }
+}
+
+fn fill(app: &mut App, mut form: Form, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
+    match (action, event.code) {
+        (Some(Action::Abandon), _) => return Vec::new(),
+        (Some(Action::Accept), _) if !app.is_connected() => {
+            form.problem = Some("the daemon is away; try again when it is back".to_owned());
+        }
+        (Some(Action::Accept), _) => match orders::effect(&form) {
+            Ok(effect) => return vec![effect],
+            Err(problem) => form.problem = Some(problem),
+        },
+        (Some(Action::NextField), _) => form.go(true),
+        (Some(Action::PreviousField), _) => form.go(false),
+        (Some(Action::NextChoice), _) => form.turn(true),
+        (Some(Action::PreviousChoice), _) => form.turn(false),
+        (_, KeyCode::Backspace) => form.erase(),
+        _ if empties(event) => form.clear(),
+        _ => letter(event).into_iter().for_each(|c| form.write(c)),
+    }
+    app.overlay = Some(Overlay::Form(form));
+    Vec::new()
+}
+
+/// A paste while something lies over the view.
+pub(super) fn paste(overlay: &mut Overlay, text: &str) {
+    let letters = text.chars().filter(|c| !c.is_control());
+    match overlay {
+        Overlay::Form(form) => letters.for_each(|c| form.write(c)),
+        Overlay::Files(files) if files.is_typing => files.filter.extend(letters),
+        _ => {}
     }
 }

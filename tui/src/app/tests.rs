@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::path::PathBuf;
+
 use jiff::SignedDuration;
-use protocol::{JobPage, JobState, StateName};
+use protocol::{JobPage, JobState, StateName, StyleName};
 
 use super::fixtures::{app, at, connected, empty, id, jobs, press, snapshot};
 use super::jobs::Order;
@@ -12,6 +14,185 @@ use super::*;
 fn hear(app: &mut App, body: EventBody) -> Vec<Effect> {
     let now = app.now;
     update(app, now, Input::Event(Box::new(Event { sequence: 101, at: now, body })))
+}
+
+fn trained() -> App {
+    let mut app = app();
+    super::fixtures::train(&mut app);
+    app
+}
+
+#[test]
+fn the_past_of_a_run_is_fetched_when_it_comes_into_view_and_again_after_a_gap() {
+    let mut app = trained();
+    let asked = |id| vec![Effect::Losses(id), Effect::Preview(id), Effect::Checkpoints(id)];
+    assert_eq!(press(&mut app, "2"), asked(id(9)));
+    assert_eq!(press(&mut app, "12"), []);
+    assert_eq!(press(&mut app, "j"), asked(id(8)));
+    let effects = hear(&mut app, snapshot().body);
+    assert!(!effects.contains(&Effect::Losses(id(8))), "it is not in this snapshot: {effects:?}");
+    super::fixtures::train(&mut app);
+    assert!(hear(&mut app, EventBody::Preview { job: id(8), step: 80 }).contains(&Effect::Preview(id(8))));
+}
+
+#[test]
+fn what_was_fetched_and_what_was_heard_make_one_curve() {
+    let mut app = trained();
+    let curve = |app: &App| app.training.run(id(9)).unwrap().curve.len();
+    assert_eq!(curve(&app), 60);
+    let points: Vec<_> = (1..=50).map(super::fixtures::point).collect();
+    let now = app.now;
+    update(&mut app, now, Input::Answer(Answer::Losses(protocol::LossCurve::new(id(9), points))));
+    assert_eq!(curve(&app), 60, "ten came while the rest was on its way");
+    hear(&mut app, EventBody::Loss { job: id(9), point: super::fixtures::point(41) });
+    assert_eq!(curve(&app), 41, "a run that went back");
+}
+
+#[test]
+fn the_cursor_and_the_zoom_stay_within_the_run() {
+    let mut app = trained();
+    press(&mut app, "2");
+    let range = |app: &App| app.training.range(&app.training.shown(&app.jobs)).unwrap();
+    assert_eq!(range(&app), (1.0, 60.0));
+    press(&mut app, "z");
+    assert_eq!(range(&app), (30.5, 60.0), "the recent part");
+    press(&mut app, "<Left><Left>");
+    assert_eq!(app.training.cursor, Some(58.0));
+    for _ in 0..100 {
+        press(&mut app, "<Left>");
+    }
+    assert_eq!((app.training.cursor, range(&app)), (Some(1.0), (1.0, 30.5)));
+    press(&mut app, "x");
+    assert_eq!(app.training.cursor, None);
+    press(&mut app, "0");
+    assert_eq!(range(&app), (0.5, 30.0), "the whole run by clock");
+    press(&mut app, "<Right>");
+    assert_eq!(app.training.cursor, None, "beyond the end it follows");
+    press(&mut app, "zzzzzzzzzzzzzzzzzzzzzzzzzz<Left>ZZ");
+}
+
+#[test]
+fn six_runs_are_compared_at_most() {
+    let mut app = trained();
+    press(&mut app, "2  ");
+    assert_eq!(app.training.compared, [id(9), id(8)]);
+    assert_eq!(app.training.shown(&app.jobs), [id(8), id(9)]);
+    press(&mut app, "<Esc>");
+    assert_eq!(app.training.shown(&app.jobs).len(), 1);
+}
+
+#[test]
+fn a_training_can_be_finished_early_after_a_question() {
+    let mut app = trained();
+    press(&mut app, "2");
+    assert_eq!(press(&mut app, "f"), []);
+    assert_eq!(press(&mut app, "y"), [Effect::Change(Change::Keep, vec![id(9)])]);
+    press(&mut app, "j");
+    assert_eq!(press(&mut app, "f"), [], "it is finished");
+    assert_eq!(app.overlay, None);
+}
+
+fn in_folder(app: &mut App, key: &str) -> Vec<Effect> {
+    assert_eq!(press(app, key), [Effect::List(".".into())]);
+    let now = app.now;
+    update(app, now, Input::Answer(super::fixtures::folder()))
+}
+
+#[test]
+fn photos_are_chosen_then_a_style_then_they_are_sent() {
+    let mut app = app();
+    assert_eq!(in_folder(&mut app, "s"), [], "a folder is first, and looks like nothing");
+    assert_eq!(press(&mut app, "<Enter>"), [Effect::List("/home/ada/holiday".into())]);
+    assert_eq!(press(&mut app, "j"), [Effect::Photo("/home/ada/cat.jpg".into())]);
+    assert_eq!(press(&mut app, "  <Enter>").first(), Some(&Effect::Photo("/home/ada/dog.png".into())));
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("no form") };
+    assert_eq!(form.value("style"), Some("great-wave"));
+    assert_eq!(press(&mut app, "<Right><Tab>0.5<Tab>800<Tab><Right>"), []);
+    let effects = press(&mut app, "<Enter>");
+    let [Effect::Submit(photos, order)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(*photos, ["/home/ada/cat.jpg", "/home/ada/dog.png"].map(PathBuf::from));
+    assert_eq!((order.style.as_str(), order.strength, order.size), ("starry-night", Some(0.5), Some(800)));
+    assert!(order.preserve_color);
+    assert_eq!((order.format, order.email.as_deref()), (None, None), "what is left alone is the daemon's to decide");
+    assert_eq!(app.overlay, None);
+}
+
+#[test]
+fn a_form_says_what_is_wrong_and_stays() {
+    let mut app = app();
+    in_folder(&mut app, "s");
+    press(&mut app, "j<Enter><Tab>7<Enter>");
+    let problem = |app: &App| match &app.overlay {
+        Some(Overlay::Form(form)) => form.problem.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(problem(&app).as_deref(), Some("strength: a number from 0 to 1"));
+    press(&mut app, "<Back>");
+    assert_eq!(problem(&app), None);
+    press(&mut app, "x<Enter>");
+    assert!(problem(&app).unwrap().starts_with("strength: "));
+    update(&mut app, at(1), lost("gone"));
+    press(&mut app, "<C-u><Enter>");
+    assert!(problem(&app).unwrap().contains("away"));
+    assert_eq!(press(&mut app, "<Esc>"), []);
+    assert_eq!(app.overlay, None);
+}
+
+#[test]
+fn a_style_is_learned_from_an_artwork_with_what_the_form_says() {
+    let mut app = app();
+    in_folder(&mut app, "t");
+    press(&mut app, "j<Enter>");
+    let effects = press(&mut app, "<C-u>my-cat<Tab><Tab><Right><Tab>90<Enter>");
+    let [Effect::Train(artwork, order, _)] = effects.as_slice() else { panic!("{effects:?} {:?}", app.overlay) };
+    assert_eq!(*artwork, PathBuf::from("/home/ada/cat.jpg"));
+    let filled = order.clone().fill().unwrap();
+    assert_eq!((filled.name.as_str(), filled.recipe.as_str(), filled.steps), ("my-cat", "johnson", 90));
+    assert_eq!(filled.init.to_string(), "none", "the recipe's own start");
+}
+
+#[test]
+fn a_style_is_imported_under_a_name_made_of_its_file() {
+    let mut app = app();
+    press(&mut app, "3");
+    in_folder(&mut app, "i");
+    press(&mut app, " <Enter>");
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert_eq!(form.value("name"), Some("holiday"), "a marked folder is taken");
+    let name: StyleName = "holiday".parse().unwrap();
+    assert_eq!(press(&mut app, "<Enter>"), [Effect::Import("/home/ada/holiday".into(), name)]);
+}
+
+#[test]
+fn a_folder_that_can_not_be_read_is_told() {
+    let mut app = app();
+    press(&mut app, "s");
+    update(&mut app, at(0), Input::Answer(Answer::NoFolder("permission denied".to_owned())));
+    let Some(Overlay::Files(files)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert_eq!(files.problem.as_deref(), Some("permission denied"));
+}
+
+#[test]
+fn hidden_files_are_shown_on_demand_and_names_are_filtered() {
+    let mut app = app();
+    in_folder(&mut app, "s");
+    let shown = |app: &App| match &app.overlay {
+        Some(Overlay::Files(files)) => files.shown().iter().map(|entry| entry.name.clone()).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(&app), ["holiday", "cat.jpg", "dog.png"]);
+    press(&mut app, ".");
+    assert_eq!(shown(&app), ["holiday", ".hidden.jpg", "cat.jpg", "dog.png"]);
+    press(&mut app, "/dog<Enter>");
+    assert_eq!(shown(&app), ["dog.png"]);
+    assert_eq!(press(&mut app, "<Left>"), [Effect::List("/home".into())]);
+}
+
+#[test]
+fn a_training_opens_with_its_curves() {
+    let mut app = trained();
+    press(&mut app, "<Enter>");
+    assert_eq!((app.view, app.jobs.open), (View::Training, None));
 }
 
 fn lost(reason: &str) -> Input {
@@ -57,12 +238,12 @@ fn keys_that_would_fail_do_nothing() {
 fn who_may_only_look_changes_nothing() {
     let mut app = app();
     update(&mut app, at(1), connected(Role::View));
-    press(&mut app, "3<End>2<End>1<End>");
-    assert_eq!(press(&mut app, "rxcp<Home>cprx+-2d"), []);
+    press(&mut app, "4<End>3<End>1<End>");
+    assert_eq!(press(&mut app, "rxcpst<Home>cprx+-3dsit"), []);
     assert_eq!(app.overlay, None);
     update(&mut app, at(1), connected(Role::Submit));
     press(&mut app, "1<End>");
-    assert_eq!(press(&mut app, "x2d"), [], "forgetting and deleting are for the admin");
+    assert_eq!(press(&mut app, "x3d"), [], "forgetting and deleting are for the admin");
     assert_eq!(press(&mut app, "1<Home>p").len(), 1);
 }
 
@@ -70,7 +251,7 @@ fn who_may_only_look_changes_nothing() {
 fn nothing_is_changed_while_the_daemon_is_away() {
     let mut app = app();
     update(&mut app, at(1), lost("gone"));
-    assert_eq!(press(&mut app, "cpr+3d12345"), []);
+    assert_eq!(press(&mut app, "cpr+3d123456"), []);
     assert_eq!(press(&mut app, "<C-r>"), [Effect::Reconnect]);
     update(&mut app, at(2), connected(Role::Admin));
     assert_eq!(press(&mut app, "1<C-r>"), []);
@@ -172,7 +353,7 @@ fn a_painting_and_a_preview_are_fetched_when_they_come_into_view() {
     assert_eq!(press(&mut app, "<Enter>"), [Effect::Painting(id(1))]);
     assert_eq!(press(&mut app, "<Esc><Enter>"), [], "it is on its way");
     let wave: StyleName = "great-wave".parse().unwrap();
-    assert_eq!(press(&mut app, "<Esc>2"), [Effect::StylePreview(wave)]);
+    assert_eq!(press(&mut app, "<Esc>3"), [Effect::StylePreview(wave)]);
     assert_eq!(press(&mut app, "j"), [], "a broken style has none");
 }
 
@@ -209,7 +390,7 @@ fn the_devices_are_asked_about_while_they_work_or_are_looked_at() {
 #[test]
 fn the_log_follows_until_somebody_looks_back() {
     let mut app = app();
-    press(&mut app, "5");
+    press(&mut app, "6");
     assert!(app.log.follows());
     press(&mut app, "k");
     assert!(!app.log.follows());
@@ -225,8 +406,8 @@ fn the_log_follows_until_somebody_looks_back() {
 #[test]
 fn a_device_and_a_mail_lead_to_their_job() {
     let mut app = app();
-    press(&mut app, "3<Enter>");
-    assert_eq!((app.view, app.jobs.open), (View::Jobs, Some(id(5))));
     press(&mut app, "4<Enter>");
+    assert_eq!((app.view, app.jobs.open), (View::Jobs, Some(id(5))));
+    press(&mut app, "5<Enter>");
     assert_eq!((app.view, app.jobs.open), (View::Jobs, Some(id(6))));
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use protocol::{Style, StyleName};
 use tar::{Builder, HeaderMode};
 
 use super::printer::Printer;
@@ -10,17 +11,22 @@ use crate::conn::{CallError, Connection, Source};
 
 /// Sends a package, a foreign weight file or a folder of one; a folder travels as a tar archive.
 pub(super) async fn run(connection: &Connection, order: args::Import, printer: &Printer) -> Result<(), CliError> {
-    let failed = |source| CallError::File { what: order.path.display().to_string(), source };
+    let style = send(connection, &order.path, &order.name).await?;
+    printer.value(&style, |look| view::style(&style, look))
+}
+
+/// Sends a package, a foreign weight file or a folder of one.
+pub(crate) async fn send(connection: &Connection, path: &Path, name: &StyleName) -> Result<Style, CallError> {
+    let failed = |source| CallError::File { what: path.display().to_string(), source };
     // The archive is a file of its own, so that a folder of any size passes through little memory.
     let archive;
-    let source = if order.path.is_dir() {
-        archive = pack(&order.path).map_err(failed)?;
+    let source = if path.is_dir() {
+        archive = pack(path).map_err(failed)?;
         Source::File(archive.path().to_owned())
     } else {
-        Source::File(order.path.clone())
+        Source::File(path.to_owned())
     };
-    let style = connection.import_style(&order.name, &source).await?;
-    printer.value(&style, |look| view::style(&style, look))
+    connection.import_style(name, &source).await
 }
 
 /// Packs the files of a folder, without its own name and without anything a link points to.

@@ -28,7 +28,7 @@ pub(crate) enum Source {
 }
 
 /// An order to paint a photo; absent fields take the daemon's defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Order {
     /// The style's name.
     pub(crate) style: StyleName,
@@ -161,6 +161,15 @@ impl Connection {
     /// Whatever the daemon refuses, and an unreachable daemon.
     pub(crate) async fn style_preview(&self, name: &StyleName) -> Result<Download, CallError> {
         let answer = self.client.clone().get_style_preview(wire::StyleRequest { name: name.to_string() }).await;
+        self.download(answer).await
+    }
+
+    /// Opens the newest preview of a training or painting.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, and an unreachable daemon.
+    pub(crate) async fn preview(&self, job: JobRef) -> Result<Download, CallError> {
+        let answer = self.client.clone().get_preview(wire::JobRequest { id: job.to_string() }).await;
         self.download(answer).await
     }
 

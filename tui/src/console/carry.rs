@@ -4,22 +4,31 @@ use std::path::Path;
 
 use protocol::{JobId, JobRef};
 use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::local;
 
 use crate::app::{Answer, Change, Effect, Failed, Input};
 use crate::cli::files::{Existing, save};
-use crate::conn::{CallError, Connection, Download, Filter};
+use crate::cli::import;
+use crate::conn::{CallError, Connection, Download, Filter, Order, Source};
 use crate::picture::Picture;
 
 /// The largest picture that is fetched to be looked at, in bytes.
 const PICTURE_BYTES: usize = 64 << 20;
+
+/// How many points of a curve are fetched: more than any screen has columns, each with its smallest and largest.
+const POINTS: u32 = 20_000;
 
 /// How many older jobs are fetched at once.
 const PAGE: u32 = 200;
 
 /// Carries an effect out and sends its answers to `inputs`.
 pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc::Sender<Input>) {
-    let Some(connection) = connection else { return };
     let inputs = inputs.clone();
+    // What is about this machine alone needs no daemon.
+    let Some(effect) = local::answer(effect, &inputs) else { return };
+    let Some(connection) = connection else { return };
     tokio::spawn(async move {
         let say = async |answer| {
             // Nobody listens once the console has been left.
@@ -29,6 +38,14 @@ pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc:
             Effect::Change(what, jobs) => {
                 for job in jobs {
                     say(changed(&connection, what, job).await).await;
+                }
+            }
+            Effect::Submit(photos, order) => {
+                for photo in photos {
+                    let order = Order { idempotency_key: Some(Uuid::now_v7().to_string()), ..(*order).clone() };
+                    let job = connection.stylize(order, &Source::File(photo)).await;
+                    let accepted = |job| Answer::Accepted(Box::new(job));
+                    say(job.map_or_else(|error| failed("not accepted", error), accepted)).await;
                 }
             }
             other => {
@@ -44,6 +61,7 @@ async fn changed(connection: &Connection, what: Change, job: JobId) -> Answer {
     let id = JobRef::Id(job);
     let answer = match what {
         Change::Cancel => connection.cancel(id).await,
+        Change::Keep => connection.keep(id).await,
         Change::Pause => connection.pause(id).await,
         Change::Resume => connection.resume(id).await,
         Change::Retry => connection.retry(id).await,
@@ -69,10 +87,32 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
             let picture = look(connection.result(JobRef::Id(job)).await).await;
             picture.map(|picture| Answer::Painting(job, picture))
         }
+        Effect::Losses(job) => connection.losses(JobRef::Id(job), Some(POINTS)).await.map(Answer::Losses),
+        Effect::Preview(job) => match look(connection.preview(JobRef::Id(job)).await).await {
+            // A run has none before its first.
+            Err(CallError::Refused(_)) => return None,
+            picture => picture.map(|picture| Answer::Preview(job, picture)),
+        },
+        Effect::Checkpoints(job) => connection.checkpoints(JobRef::Id(job)).await.map(Answer::Checkpoints),
+        Effect::Train(artwork, order, wishes) => {
+            let key = Uuid::now_v7().to_string();
+            let job = connection.train(*order, (wishes, key), &Source::File(artwork)).await;
+            job.map(|job| Answer::Accepted(Box::new(job)))
+        }
+        Effect::Import(path, name) => {
+            import::send(connection, &path, &name).await.map(|style| Answer::Imported(Box::new(style)))
+        }
         Effect::Save(job, name) => kept(connection, job, name).await,
         Effect::Delete(name) => connection.delete_style(&name).await.map(|()| Answer::Deleted(name)),
-        // The loop's own.
-        Effect::Change(..) | Effect::Reconnect | Effect::Repaint | Effect::Suspend | Effect::Detach => return None,
+        // Carried out elsewhere, or the loop's own.
+        Effect::List(_)
+        | Effect::Photo(_)
+        | Effect::Submit(..)
+        | Effect::Change(..)
+        | Effect::Reconnect
+        | Effect::Repaint
+        | Effect::Suspend
+        | Effect::Detach => return None,
     };
     match answer {
         Ok(answer) => Some(answer),

@@ -1,6 +1,8 @@
 //! The table.
 
-use ratatui::crossterm::event::KeyCode::{BackTab, Down, End, Enter, Esc, Home, PageDown, PageUp, Tab, Up};
+use ratatui::crossterm::event::KeyCode::{
+    BackTab, Backspace, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
+};
 
 use super::{Action, Binding, Key, Scope, char, control, named};
 
@@ -17,10 +19,11 @@ pub(crate) const BINDINGS: &[Binding] = &{
         key(S::Everywhere, &[char('?'), named(ratatui::crossterm::event::KeyCode::F(1))], A::Help, "help", "Show every key"),
         key(S::Everywhere, &[char('q'), control('c')], A::Detach, "quit", "Leave; jobs go on without you"),
         key(S::Everywhere, &[char('1')], A::ShowJobs, "", "Jobs: everything that waits, runs and has run"),
-        key(S::Everywhere, &[char('2')], A::ShowStyles, "", "Styles: what can be painted"),
-        key(S::Everywhere, &[char('3')], A::ShowDevices, "", "Devices: what does the work"),
-        key(S::Everywhere, &[char('4')], A::ShowMail, "", "Mail: the outbox"),
-        key(S::Everywhere, &[char('5')], A::ShowLog, "", "Log: what happens"),
+        key(S::Everywhere, &[char('2')], A::ShowTraining, "", "Training: loss curves and previews"),
+        key(S::Everywhere, &[char('3')], A::ShowStyles, "", "Styles: what can be painted"),
+        key(S::Everywhere, &[char('4')], A::ShowDevices, "", "Devices: what does the work"),
+        key(S::Everywhere, &[char('5')], A::ShowMail, "", "Mail: the outbox"),
+        key(S::Everywhere, &[char('6')], A::ShowLog, "", "Log: what happens"),
         key(S::Everywhere, &[named(Tab)], A::NextView, "", "The next view"),
         key(S::Everywhere, &[named(BackTab)], A::PreviousView, "", "The view before"),
         key(S::Everywhere, &[control('r')], A::Reconnect, "reconnect", "Try to reconnect now"),
@@ -35,6 +38,8 @@ pub(crate) const BINDINGS: &[Binding] = &{
         key(S::List, &[named(End), char('G')], A::Last, "", "To the end; older jobs are fetched there"),
 
         key(S::Jobs, &[named(Enter)], A::Open, "open", "Show the job; a training's curves"),
+        key(S::Jobs, &[char('s')], A::Submit, "submit", "Choose photos and paint them"),
+        key(S::Jobs, &[char('t')], A::Train, "train", "Choose an artwork and learn its style"),
         key(S::Jobs, &[char('c')], A::Cancel, "cancel", "Stop the marked jobs, or this one, after a question"),
         key(S::Jobs, &[char('p')], A::Pause, "pause/resume", "Hold back or let go on"),
         key(S::Jobs, &[char('r')], A::Retry, "retry", "Put failed or cancelled jobs back into the queue"),
@@ -57,8 +62,31 @@ pub(crate) const BINDINGS: &[Binding] = &{
         key(S::Job, &[char('x')], A::Forget, "forget", "Forget it, photo and painting too, after a question"),
         key(S::Job, &[char('w')], A::Save, "save", "Write the painting, or the learned style, into this folder"),
 
+        key(S::Training, &[named(Up), char('k')], A::Up, "", "The run before"),
+        key(S::Training, &[named(Down), char('j')], A::Down, "", "The next run"),
+        key(S::Training, &[named(Left), char('h')], A::CursorLeft, "", "The cursor to the left"),
+        key(S::Training, &[named(Right), char('l')], A::CursorRight, "", "The cursor to the right; at the end it follows"),
+        key(S::Training, &[char('m')], A::Terms, "terms", "Total alone, its terms, or the style's layers"),
+        key(S::Training, &[char('z')], A::ZoomIn, "zoom", "Half as much of the run, around the cursor or at its end"),
+        key(S::Training, &[char('Z')], A::ZoomOut, "", "Twice as much"),
+        key(S::Training, &[char('0')], A::Whole, "whole", "The whole run"),
+        key(S::Training, &[char('y')], A::Logarithmic, "log", "A logarithmic scale, or a linear one"),
+        key(S::Training, &[char('x')], A::Clock, "clock", "By wall clock, or by steps"),
+        key(S::Training, &[char(']')], A::Smoother, "smooth", "Smoother"),
+        key(S::Training, &[char('[')], A::Rougher, "", "Less smooth"),
+        key(S::Training, &[char(' ')], A::Compare, "compare", "Compare this run with others: up to six"),
+        key(S::Training, &[char('v')], A::Picture, "picture", "The preview beside the curves, or the curves alone"),
+        key(S::Training, &[char('t')], A::Train, "train", "Choose an artwork and learn its style"),
+        key(S::Training, &[char('c')], A::Cancel, "cancel", "Stop it and throw it away, after a question"),
+        key(S::Training, &[char('f')], A::Keep, "finish now", "Finish it now and keep what it has learned, after a question"),
+        key(S::Training, &[char('p')], A::Pause, "pause/resume", "Hold it back or let it go on"),
+        key(S::Training, &[named(Esc)], A::Back, "", "Put the cursor away, then the comparison, then the zoom"),
+
         key(S::Styles, &[char('/')], A::Filter, "filter", "Filter by name, title or state"),
+        key(S::Styles, &[char('s')], A::Submit, "paint", "Choose photos to paint in this style"),
+        key(S::Styles, &[char('i')], A::Import, "import", "Import a package or a foreign weight file"),
         key(S::Styles, &[char('d')], A::Delete, "delete", "Delete it, after a question"),
+        key(S::Styles, &[char('t')], A::Train, "train", "Choose an artwork and learn its style"),
         key(S::Styles, &[named(Esc)], A::Back, "", "Drop the filter"),
 
         key(S::Devices, &[named(Enter)], A::Open, "open job", "Show the job on it"),
@@ -78,6 +106,20 @@ pub(crate) const BINDINGS: &[Binding] = &{
 
         key(S::Question, &[char('y'), char('Y')], A::Accept, "yes", "Do it"),
         key(S::Question, &[char('n'), char('N'), named(Esc), control('c')], A::Abandon, "no", "Don't"),
+
+        key(S::Form, &[named(Down), named(Tab)], A::NextField, "next", "The next field"),
+        key(S::Form, &[named(Up), named(BackTab)], A::PreviousField, "", "The field before"),
+        key(S::Form, &[named(Right)], A::NextChoice, "change", "The next choice"),
+        key(S::Form, &[named(Left)], A::PreviousChoice, "", "The choice before"),
+        key(S::Form, &[named(Enter)], A::Accept, "go", "Send it"),
+        key(S::Form, &[named(Esc), control('c')], A::Abandon, "drop", "Drop it"),
+
+        key(S::Files, &[named(Enter), named(Right)], A::Accept, "choose", "Open the folder, or take the file and all that are marked"),
+        key(S::Files, &[char(' ')], A::Mark, "mark", "Mark the file, to take several"),
+        key(S::Files, &[named(Backspace), named(Left)], A::Parent, "up", "The folder above"),
+        key(S::Files, &[char('/')], A::Filter, "filter", "Filter by name"),
+        key(S::Files, &[char('.')], A::Hidden, "hidden", "Show hidden files, or hide them"),
+        key(S::Files, &[named(Esc), control('c')], A::Abandon, "drop", "Drop it"),
 
         key(S::Help, &[named(Esc), char('q'), char('?'), named(Enter), control('c')], A::Abandon, "close", "Close it"),
     ]

@@ -85,6 +85,7 @@ fn about(app: &App) -> String {
             let filter = filter(app.jobs.filter.text());
             format!("{}{sorted}{marked}{filter}", of(app.jobs.rows(app.now).len(), app.jobs.len()))
         }
+        View::Training => format!(" {}", crate::app::training::Training::rows(&app.jobs).len()),
         View::Styles => of(app.styles.rows().len(), app.styles.all().count()) + &filter(app.styles.filter.text()),
         View::Devices => format!(" {}", app.devices.all().len()),
         View::Mail => format!(" {}{}", app.mail.rows().len(), filter(app.mail.filter.text())),

@@ -73,6 +73,39 @@ fn one_job_with_its_painting() {
     snapshots("job", app);
 }
 
+fn training(keys: &str) -> App {
+    let mut app = app();
+    crate::app::fixtures::train(&mut app);
+    let id = crate::app::fixtures::id(9);
+    update(&mut app, at(0), Input::Answer(Answer::Preview(id, Some(picture()))));
+    press(&mut app, "2");
+    press(&mut app, keys);
+    app
+}
+
+#[test]
+fn training_with_its_total() {
+    snapshots("training", training(""));
+}
+
+#[test]
+fn training_with_every_layer_and_the_cursor_on_the_spike() {
+    let mut app = training("mm[[[[yz");
+    app.training.cursor = Some(37.0);
+    snapshots("training-layers", app);
+}
+
+#[test]
+fn trainings_compared() {
+    snapshots("training-compared", training("  k"));
+}
+
+#[test]
+fn the_documentation_shows_a_training() {
+    let screen = screen(&mut training("m"), 110, 30);
+    crate::documented::check("training", &format!("```text\n{screen}```\n"));
+}
+
 #[test]
 fn styles() {
     let mut app = app();
@@ -117,6 +150,33 @@ fn a_question() {
     snapshots("question", after("  c"));
 }
 
+fn picking(keys: &str) -> App {
+    let mut app = app();
+    crate::app::fixtures::train(&mut app);
+    press(&mut app, &keys[..1]);
+    update(&mut app, at(0), Input::Answer(crate::app::fixtures::folder()));
+    press(&mut app, &keys[1..]);
+    app
+}
+
+#[test]
+fn files() {
+    let mut app = picking("s j");
+    let path = "/home/ada/dog.png".into();
+    update(&mut app, at(0), Input::Answer(Answer::Photo(path, Ok(picture()))));
+    snapshots("files", app);
+}
+
+#[test]
+fn a_form_for_painting() {
+    snapshots("form-paint", picking("sj<Enter><Tab>0.5"));
+}
+
+#[test]
+fn a_form_for_training_shows_its_cost() {
+    snapshots("form-train", picking("tj<Enter><Tab><Tab><Tab>600"));
+}
+
 #[test]
 fn help() {
     snapshots("help", after("?"));
@@ -156,8 +216,10 @@ fn what_was_true_once_is_dim() {
 
 #[test]
 fn every_size_can_be_drawn_in_every_state() {
-    let states: Vec<_> = ["", "j<Enter>", "2", "3", "4", "5", "  c", "?", "/x"].into_iter().map(after).collect();
-    for mut app in states.into_iter().chain([empty()]) {
+    let states: Vec<_> = ["", "j<Enter>", "2", "3", "4", "5", "6", "  c", "?", "/x"].into_iter().map(after).collect();
+    let trainings = ["", "m", "mm", " j", "z<Left>x"].into_iter().map(training);
+    let picking = ["s", "sj<Enter>", "t/", "tj<Enter>"].into_iter().map(picking);
+    for mut app in states.into_iter().chain(trainings).chain(picking).chain([empty()]) {
         for (columns, rows) in [(1, 1), (19, 4), (20, 5), (21, 6), (33, 7), (80, 1), (500, 200), (20, 200), (500, 5)] {
             for charset in [Charset::Unicode, Charset::Ascii] {
                 update(&mut app, at(1), Input::Size(columns, rows));
