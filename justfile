@@ -17,3 +17,7 @@ run:
 # The speed of kernels and networks.
 bench:
     cargo bench --locked -p models
+
+# The daemon for NVIDIA graphics processors, on a machine that has neither one nor CUDA. Not part of CI.
+cuda:
+    models/tools/cuda-build.sh

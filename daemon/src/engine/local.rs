@@ -2,15 +2,18 @@
 
 mod courses;
 mod eyes;
+mod wanted;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use models::compute::Compute;
+use models::compute::{Compute, ComputeError};
 use models::package::Package;
 use models::picture::Picture;
 use models::stylize::{Outcome, StylizeError, Stylizer};
 use protocol::DeviceKind;
+
+use wanted::{Wanted, wanted};
 
 use super::{Course, Engine, EngineError, Painted, PixelCommission, Profile, TrainLesson, Watch};
 
@@ -19,10 +22,12 @@ pub use eyes::LossEyes;
 /// How many styles a device keeps ready. A house net takes a few megabytes, the largest about fifty.
 const WARM_STYLES: usize = 8;
 
-/// A share of the processor's cores.
-struct Cpu {
+/// A share of the processor's cores, or a graphics processor.
+struct Local {
     profile: Profile,
     compute: Arc<Compute>,
+    /// What learns and paints by steps: the same for a share of the cores, all cores beside a graphics processor.
+    cores: Arc<Compute>,
     eyes: LossEyes,
     /// Most recently used last.
     warm: Vec<(String, Stylizer)>,
@@ -33,7 +38,8 @@ struct Cpu {
 pub enum DeviceError {
     /// Not a device's name.
     #[error(
-        "devices.use: \"{0}\" is no device; there are \"auto\", \"cpu\" and \"cpu:N\" (N devices that split the cores)"
+        "devices.use: \"{0}\" is no device; there are \"auto\", \"cpu\", \"cpu:N\" (N devices that split the \
+         cores), \"cuda:N\" and \"metal\""
     )]
     Unknown(String),
     /// More devices than cores.
@@ -44,6 +50,20 @@ pub enum DeviceError {
         /// Cores at hand.
         cores: usize,
     },
+    /// A graphics processor that this build has no code for.
+    #[error(
+        "devices.use: \"{name}\" needs an atelierd that was built with the feature `{feature}`, and this one was not; \
+         build it so, or use \"auto\" or \"cpu\""
+    )]
+    NotBuilt {
+        /// The device.
+        name: String,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// A graphics processor that is not there.
+    #[error("devices.use: {0}; name another device, or use \"auto\"")]
+    Absent(String),
     /// Its threads can't be started.
     #[error("the device \"{0}\" can't be started: {1}")]
     Start(String, String),
@@ -51,38 +71,98 @@ pub enum DeviceError {
 
 /// Makes the devices that `devices.use` names; all of them learn with the same eyes.
 ///
+/// `auto` takes the graphics processors that this build has code for; where there is none, the cores.
+///
 /// # Errors
-/// For a name that is none, more devices than cores, and threads that can't be started.
+/// For a name that is none, a device that is not there, more devices than cores, and threads that can't be started.
 pub fn engines(names: &[String], memory_bytes: u64, eyes: &LossEyes) -> Result<Vec<Box<dyn Engine>>, DeviceError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let mut shares = Vec::new();
-    for name in names {
-        match name.split_once(':') {
-            None if name == "auto" || name == "cpu" => shares.push(("cpu".to_owned(), cores)),
-            Some(("cpu", count)) => {
-                let wanted = count.parse().map_err(|_| DeviceError::Unknown(name.clone()))?;
-                if wanted > cores {
-                    return Err(DeviceError::TooMany { wanted, cores });
-                }
-                shares.extend(
-                    (0..wanted).map(|n| (format!("cpu:{n}"), cores / wanted + usize::from(n < cores % wanted))),
-                );
-            }
-            _ => return Err(DeviceError::Unknown(name.clone())),
+    let bench = Bench { cores, memory_bytes, eyes };
+    let mut engines = Vec::new();
+    for device in wanted(names, cores)? {
+        match device {
+            Wanted::Cpu { name, threads } => engines.push(bench.share(name, threads)?),
+            Wanted::Cuda(index) => engines.push(bench.cuda(index)?),
+            Wanted::Metal => engines.push(bench.metal()?),
+            Wanted::Auto => engines.extend(bench.auto()?),
         }
     }
-    if shares.is_empty() {
-        return Err(DeviceError::Unknown(names.join(", ")));
+    Ok(engines)
+}
+
+/// What devices are made with.
+struct Bench<'a> {
+    cores: usize,
+    memory_bytes: u64,
+    eyes: &'a LossEyes,
+}
+
+impl Bench<'_> {
+    fn auto(&self) -> Result<Vec<Box<dyn Engine>>, DeviceError> {
+        let first = if cfg!(feature = "cuda") {
+            self.cuda(0)
+        } else if cfg!(feature = "metal") {
+            self.metal()
+        } else {
+            return Ok(vec![self.share("cpu".to_owned(), self.cores)?]);
+        };
+        let error = match first {
+            Ok(first) => {
+                let others = (1..).map_while(|index| if cfg!(feature = "cuda") { self.cuda(index).ok() } else { None });
+                return Ok(std::iter::once(first).chain(others).collect());
+            }
+            Err(DeviceError::Absent(reason)) => reason,
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error, "no graphics processor can be used, so the cores do the work");
+        Ok(vec![self.share("cpu".to_owned(), self.cores)?])
     }
-    let model = cpu_model();
-    let engine = |(name, threads): (String, usize)| {
-        let compute = Compute::cpu(threads).map_err(|error| DeviceError::Start(name.clone(), error.to_string()))?;
+
+    fn share(&self, name: String, threads: usize) -> Result<Box<dyn Engine>, DeviceError> {
+        let compute = Arc::new(cores(&name, threads)?);
         let threads = threads as u32;
-        let profile = Profile { name, kind: DeviceKind::Cpu, model: model.clone(), threads, memory_bytes };
-        let (compute, eyes) = (Arc::new(compute), eyes.clone());
-        Ok(Box::new(Cpu { profile, compute, eyes, warm: Vec::new() }) as Box<dyn Engine>)
-    };
-    shares.into_iter().map(engine).collect()
+        let profile =
+            Profile { name, kind: DeviceKind::Cpu, model: cpu_model(), threads, memory_bytes: self.memory_bytes };
+        Ok(self.engine(profile, Arc::clone(&compute), compute))
+    }
+
+    fn cuda(&self, index: usize) -> Result<Box<dyn Engine>, DeviceError> {
+        let name = format!("cuda:{index}");
+        if !cfg!(feature = "cuda") {
+            return Err(DeviceError::NotBuilt { name, feature: "cuda" });
+        }
+        self.card(name, DeviceKind::Cuda, Compute::cuda(index))
+    }
+
+    fn metal(&self) -> Result<Box<dyn Engine>, DeviceError> {
+        let name = "metal".to_owned();
+        if !cfg!(feature = "metal") {
+            return Err(DeviceError::NotBuilt { name, feature: "metal" });
+        }
+        self.card(name, DeviceKind::Metal, Compute::metal())
+    }
+
+    fn card(
+        &self,
+        name: String,
+        kind: DeviceKind,
+        compute: Result<Compute, ComputeError>,
+    ) -> Result<Box<dyn Engine>, DeviceError> {
+        // What a driver says may go on for pages; its first line tells.
+        let reason = |error: ComputeError| error.to_string().lines().next().unwrap_or_default().to_owned();
+        let compute = compute.map_err(|error| DeviceError::Absent(reason(error)))?;
+        let cores = cores(&name, self.cores)?;
+        let profile = Profile { name, kind, model: None, threads: 0, memory_bytes: self.memory_bytes };
+        Ok(self.engine(profile, Arc::new(compute), Arc::new(cores)))
+    }
+
+    fn engine(&self, profile: Profile, compute: Arc<Compute>, cores: Arc<Compute>) -> Box<dyn Engine> {
+        Box::new(Local { profile, compute, cores, eyes: self.eyes.clone(), warm: Vec::new() })
+    }
+}
+
+fn cores(name: &str, threads: usize) -> Result<Compute, DeviceError> {
+    Compute::cpu(threads).map_err(|error| DeviceError::Start(name.to_owned(), error.to_string()))
 }
 
 fn cpu_model() -> Option<String> {
@@ -91,7 +171,7 @@ fn cpu_model() -> Option<String> {
     line.split_once(':').map(|(_, name)| name.trim().to_owned())
 }
 
-impl Cpu {
+impl Local {
     /// Makes a style the last of the warm ones, loading it unless it is among them.
     fn warm_up(&mut self, style: &Arc<Package>) -> Result<(), EngineError> {
         let ready = match self.warm.iter().position(|(digest, _)| *digest == style.digest) {
@@ -106,7 +186,7 @@ impl Cpu {
     }
 }
 
-impl Engine for Cpu {
+impl Engine for Local {
     fn profile(&self) -> Profile {
         self.profile.clone()
     }
@@ -127,11 +207,11 @@ impl Engine for Cpu {
     }
 
     fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::train(&self.compute, &self.eyes, lesson)
+        courses::train(&self.cores, &self.eyes, lesson)
     }
 
     fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::paint(&self.compute, &self.eyes, commission)
+        courses::paint(&self.cores, &self.eyes, commission)
     }
 }
 
@@ -141,3 +221,6 @@ fn engine_error(error: &StylizeError) -> EngineError {
         StylizeError::Device { .. } => EngineError::Device(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;
