@@ -146,12 +146,12 @@ fn lbfgs_finds_a_lower_loss_than_adam_in_as_many_evaluations() {
         let (mut adam, mut gradient) = (Adam::new(&pixels), vec![vec![0.0; photo.len()]]);
         let losses = (0..EVALUATIONS).map(|_| {
             let loss = evaluate(&pixels[0], &mut gradient[0]);
-            adam.step(&mut pixels, &gradient, rate);
+            adam.step(&pool, &mut pixels, &gradient, rate);
             loss
         });
         losses.fold(f64::INFINITY, f64::min)
     });
     let mut lbfgs = Lbfgs::new(photo.to_vec(), &mut evaluate);
-    while lbfgs.evaluations() < EVALUATIONS && lbfgs.step(&mut evaluate) {}
+    while lbfgs.evaluations() < EVALUATIONS && lbfgs.step(&pool, &mut evaluate) {}
     assert!(adam.iter().all(|adam| lbfgs.loss() < *adam), "{} and {adam:?}", lbfgs.loss());
 }
