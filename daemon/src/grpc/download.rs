@@ -79,6 +79,7 @@ mod tests {
             media_type: "image/png".to_owned(),
             bytes: 1_000_000,
             sha256: "00".to_owned(),
+            name: "result.png".to_owned(),
         };
         let (head, chunks) = collect(file(result(path)).await.unwrap()).await;
         assert_eq!((head.media_type.as_deref(), head.total_bytes), (Some("image/png"), Some(1_000_000)));

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use protocol::{ErrorCode, OutputFormat};
+use protocol::ErrorCode;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -20,7 +20,7 @@ use crate::access::Caller;
 use crate::intake::ResultFile;
 use crate::refusal::Refusal;
 
-/// Sends a finished job's result.
+/// Sends a finished job's result: the painting, or the package of a learned style.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/result", tag = "jobs",
     params(
@@ -32,11 +32,13 @@ use crate::refusal::Refusal;
     ),
     responses(
         (status = 200, description = "The result.",
-            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp")),
+            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+                    (Vec<u8> = "application/octet-stream")),
             headers(("ETag" = String, description = "SHA-256 of the result."),
                     ("Content-Disposition" = String, description = "A file name for it."))),
         (status = 206, description = "The range.",
-            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp")),
+            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+                    (Vec<u8> = "application/octet-stream")),
             headers(("Content-Range" = String, description = "Which bytes of how many."))),
         (status = 304, description = "The caller has it already."),
     ),
@@ -95,9 +97,9 @@ pub(super) async fn send(result: &ResultFile, wanted: &HeaderMap) -> Result<Resp
 }
 
 fn describe(headers: &mut HeaderMap, result: &ResultFile, etag: &str) {
-    let extension = OutputFormat::ALL.iter().find(|format| format.media_type() == result.media_type);
-    let extension = extension.map_or("bin", |format| format.extension());
-    let name = format!("inline; filename=\"atelier-{}.{extension}\"", result.job.short());
+    // A browser shows a picture; a package it can only keep.
+    let manner = if result.media_type.starts_with("image/") { "inline" } else { "attachment" };
+    let name = format!("{manner}; filename=\"{}\"", result.name);
     headers.insert(header::CONTENT_TYPE, text(&result.media_type));
     headers.insert(header::ETAG, text(etag));
     headers.insert(header::CONTENT_DISPOSITION, text(&name));

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use protocol::{
-    ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobResult, JobState, Parameters, Priority, StateName, StyleName,
+    ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobResult, JobState, OutputFormat, Parameters, Priority,
+    StateName, StyleName,
 };
 
 use super::submit::{check_note, invalid};
@@ -51,6 +52,8 @@ pub struct ResultFile {
     pub bytes: u64,
     /// Its SHA-256 in lower-case hexadecimal.
     pub sha256: String,
+    /// What to call it: a style's package bears the style's name, since in a models folder the name is the style's.
+    pub name: String,
 }
 
 impl Intake {
@@ -320,8 +323,9 @@ impl Intake {
                 format!("the result of job {id} is no longer kept (data.keep_results, data.max_bytes); submit it anew");
             return Err(Refusal::new(ErrorCode::ResultGone, detail));
         }
+        let name = file_name(id, &record.job.parameters, &kept);
         let JobResult { media_type, bytes, sha256, .. } = kept;
-        Ok(ResultFile { job: id, path: self.0.spool.result(id), media_type, bytes, sha256 })
+        Ok(ResultFile { job: id, path: self.0.spool.result(id), media_type, bytes, sha256, name })
     }
 
     /// Resolves a job's name.
@@ -421,6 +425,15 @@ impl JobFilter {
         .take(limit)
         .collect()
     }
+}
+
+/// Names a job's result.
+fn file_name(id: JobId, parameters: &Parameters, result: &JobResult) -> String {
+    if let Parameters::Train(parameters) = parameters {
+        return format!("{}.safetensors", parameters.name);
+    }
+    let format = OutputFormat::ALL.iter().find(|format| format.media_type() == result.media_type);
+    format!("atelier-{}.{}", id.short(), format.map_or("bin", |format| format.extension()))
 }
 
 fn not_found(job: &JobRef) -> Refusal {

@@ -2,9 +2,9 @@
 
 use daemon::curve::CurveFile;
 use protocol::{JobId, LossCurve, LossPoint};
-use tests::{Served, picture};
+use tests::{Deed, Move, Puppet, Served, picture, puppet};
 
-use crate::cli::Desk;
+use crate::cli::{Desk, read};
 
 /// A daemon without devices: what is accepted stays queued.
 async fn desk() -> Desk {
@@ -111,4 +111,51 @@ async fn a_training_is_shown_with_its_checkpoints_and_ended_with_what_there_is()
     assert!(desk.run(&format!("show {id}")).await.is(0).stdout.contains("house recipe, 400 steps"));
     let kept = desk.run(&format!("cancel --keep {id} --json")).await.is(0);
     assert_eq!(kept.lines()[0]["state"], "cancelled", "there is nothing to keep: {kept:?}");
+}
+
+/// A daemon whose device does as it is told.
+async fn working() -> (Desk, Puppet) {
+    let (engine, puppet) = puppet("a");
+    let desk = Desk::new(Served::open(vec![engine]).await);
+    std::fs::write(desk.folder.path().join("art.png"), picture(256, 256)).unwrap();
+    (desk, puppet)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_is_followed_to_its_end() {
+    let (desk, puppet) = working().await;
+    let training = desk.command("train art.png --name new --steps 4").spawn().unwrap();
+    assert_eq!(puppet.deed(), Deed::Open(0));
+    puppet.play(Move::Run);
+    let answer = read(training.wait_with_output().await.unwrap()).is(0);
+    assert_eq!(answer.stdout, "new\n");
+    assert!(answer.stderr.contains("learning new: ") && answer.stderr.contains("--style new"), "{answer:?}");
+    assert!(answer.stderr.contains("1 file was passed over"), "{answer:?}");
+    assert!(desk.run("styles").await.is(0).stdout.contains("\nnew "));
+    let id = desk.run("jobs --json").await.is(0).json()["jobs"][0]["id"].as_str().unwrap().to_owned();
+    desk.run(&format!("result {id}")).await.is(0);
+    assert!(desk.exists("new.safetensors"), "in a models folder the file's name is the style's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_painting_is_followed_and_written() {
+    let (desk, puppet) = working().await;
+    let painting = desk.command("paint cat.png --artwork art.png --steps 3 --json").spawn().unwrap();
+    assert_eq!(puppet.deed(), Deed::Open(0));
+    puppet.play(Move::Run);
+    let answer = read(painting.wait_with_output().await.unwrap()).is(0);
+    let (line, written) = (answer.json(), desk.folder.path().join("cat-art.png"));
+    assert_eq!((&line["state"], &line["output"]), (&"succeeded".into(), &"cat-art.png".into()));
+    assert_eq!(std::fs::read(written).unwrap().len() as u64, line["result"]["bytes"].as_u64().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_fails_says_why() {
+    let (desk, puppet) = working().await;
+    let training = desk.command("train art.png --name new --steps 4 --json").spawn().unwrap();
+    assert_eq!(puppet.deed(), Deed::Open(0));
+    puppet.play(Move::Fail);
+    let answer = read(training.wait_with_output().await.unwrap()).is(1);
+    assert_eq!(answer.json()["error"]["code"], "not_finite");
+    assert!(answer.stderr.contains("the losses leap"), "{answer:?}");
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use daemon::curve::CurveFile;
-use protocol::LossPoint;
+use protocol::{LossPoint, StateName};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use tests::{Door, House, picture, problem, puppet};
+use tests::{Deed, Door, House, Move, picture, problem, puppet};
 
 /// A house without devices, and a training that waits in it.
 struct Waiting {
@@ -152,4 +152,50 @@ async fn a_training_whose_name_was_taken_meanwhile_is_not_retried() {
     train(&waiting.door, "new").await;
     let retried = waiting.door.post(&format!("/v1/jobs/{}/retry", waiting.id)).await;
     problem(retried, 409, "style_exists").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_is_followed_live_and_its_package_bears_the_styles_name() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let artwork = Part::bytes(picture(256, 256)).file_name("artwork.png");
+    let form = Form::new().part("artwork", artwork).text("name", "new").text("steps", "3").text("preview_every", "2");
+    let job: Value = door.form("/v1/train", form).await.json().await.unwrap();
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    assert_eq!(puppet.deed(), Deed::Open(0));
+    let stream = door.get(&format!("{path}/events")).await;
+    puppet.play(Move::Run);
+    let heard = stream.text().await.unwrap();
+    let said = |event: &str| heard.lines().filter(|line| *line == format!("event: {event}")).count();
+    assert_eq!([said("snapshot"), said("loss"), said("preview"), said("end")], [1, 3, 1, 1], "{heard}");
+    assert!(heard.contains("\"point\":{\"step\":2,") && heard.contains("\"step\":2}"), "{heard}");
+
+    let job = door.json(&path).await;
+    assert_eq!((&job["state"], &job["result"]["width"]), (&json!("succeeded"), &Value::Null));
+    assert_eq!(job["skipped_files"], json!(["broken.jpg: cut short"]));
+    let package = door.get(&format!("{path}/result")).await;
+    assert_eq!(package.headers()["content-disposition"], "attachment; filename=\"new.safetensors\"");
+    assert_eq!(package.bytes().await.unwrap().len() as u64, job["result"]["bytes"].as_u64().unwrap());
+    assert_eq!(door.json("/v1/styles/new").await["state"], "ready");
+    assert_eq!(door.json(&format!("{path}/losses")).await["points"].as_array().unwrap().len(), 3);
+    assert!(door.get(&format!("{path}/preview")).await.bytes().await.unwrap().starts_with(&[0xff, 0xd8, 0xff]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_training_ends_with_what_there_is() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let id = train(&door, "new").await;
+    assert_eq!(puppet.deed(), Deed::Open(0));
+    puppet.steps(5);
+    assert_eq!(puppet.deed(), Deed::Asked);
+    let kept = door.request(Method::DELETE, &format!("/v1/jobs/{id}?keep=true")).send().await.unwrap();
+    assert_eq!(kept.json::<Value>().await.unwrap()["state"], "running", "between two steps it will end");
+    puppet.play(Move::Step);
+    let job = house.finished(id.parse().unwrap()).await;
+    assert_eq!(job.state.name(), StateName::Succeeded);
+    assert_eq!(door.json(&format!("/v1/jobs/{id}/losses")).await["points"].as_array().unwrap().len(), 6);
+    assert_eq!(door.json("/v1/styles/new").await["state"], "ready");
 }

@@ -215,6 +215,24 @@ async fn every_default_of_a_painting_is_in_the_answer_and_its_files_are_kept_in_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_painting_is_told_from_one_of_other_artworks() {
+    let (_house, door) = quiet().await;
+    let send = async |form: Form| {
+        let request = door.request(reqwest::Method::POST, "/v1/paint").header("idempotency-key", "once");
+        request.multipart(form).send().await.unwrap()
+    };
+    let first: Value = send(painting(&[], 2)).await.json().await.unwrap();
+    let again = send(painting(&[("artwork_weight", "1"), ("artwork_weight", "1")], 2)).await;
+    assert_eq!(again.headers()["idempotent-replayed"], "true");
+    assert_eq!(again.json::<Value>().await.unwrap()["id"], first["id"]);
+    let files = [picture(65, 64), picture(64, 64)];
+    let swapped = files.into_iter().fold(painting(&[], 0), |form, artwork| form.part("artwork", file(artwork)));
+    for other in [swapped, painting(&[], 1), painting(&[("format", "png")], 2)] {
+        problem(send(other).await, 422, "idempotency_mismatch").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_painting_can_have_is_refused_in_a_sentence() {
     let (_house, door) = quiet().await;
     let check = async |form: Form, code: &str, words: &str| {

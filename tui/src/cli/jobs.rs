@@ -131,7 +131,13 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
     let job = connection.job(id).await?;
     let download = connection.result(id).await?;
     let style = job.style().map_or("painting", StyleName::as_str);
-    let name = format!("{style}-{}.{}", job.id.short(), extension(download.media_type()));
+    let name = match job.kind() {
+        // In a models folder the file's name is the style's.
+        JobKind::Train => format!("{style}.safetensors"),
+        JobKind::Stylize | JobKind::Paint => {
+            format!("{style}-{}.{}", job.id.short(), extension(download.media_type()))
+        }
+    };
     let path: PathBuf = match target {
         Target::Stdout => return pour(download, printer).await,
         Target::File(path) => path,

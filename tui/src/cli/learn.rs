@@ -173,7 +173,8 @@ async fn conclude(plan: &Plan, connection: &Connection, job: &Job, printer: &Pri
     }
     if !job.skipped_files.is_empty() {
         let count = job.skipped_files.len();
-        printer.say(&format!("{count} files were passed over; `atelier show {}` lists them", job.id.short()));
+        let files = if count == 1 { "1 file was".to_owned() } else { format!("{count} files were") };
+        printer.say(&format!("{files} passed over; `atelier show {}` tells why", job.id.short()));
     }
     let why = match &job.state {
         JobState::Succeeded { .. } => None,
