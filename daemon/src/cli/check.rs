@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use models::picture::Limits;
+use models::training::Photos;
 use protocol::StyleState;
 use registry::Registry;
 use tokio::runtime::Builder;
 
 use super::{Failure, banner, out};
 use crate::access::{check_exposure, tokens};
-use crate::config::{Config, Sources};
+use crate::config::{Config, LossNetwork, Sources};
 use crate::engine::{LossEyes, engines};
 use crate::mail::transport::Post;
 
@@ -69,6 +71,7 @@ pub(super) fn check(sources: &Sources, repair: Repair) -> Result<ExitCode, Failu
     findings.extend(store::check(&config, &claim, repair, program.as_deref()));
     findings.extend(styles(&config.models.dir, &claim));
     findings.push(devices(&config));
+    findings.extend(learning(&config));
     findings.push(mail(&config));
     for finding in &findings {
         out::line(&finding.line())?;
@@ -140,6 +143,24 @@ fn devices(config: &Config) -> Finding {
         }
         Err(error) => Finding::wrong("devices", error.to_string()),
     }
+}
+
+/// Checks what styles are learned with and on.
+fn learning(config: &Config) -> Vec<Finding> {
+    let part = "train";
+    let mut findings = Vec::new();
+    if config.models.loss_network != LossNetwork::Builtin
+        && let Err(error) = LossEyes::new(config.models.loss_network.clone()).open()
+    {
+        findings.push(Finding::wrong(part, error.to_string()));
+    }
+    for (name, folder) in &config.train.datasets {
+        findings.push(match Photos::folder(name, folder, Limits { pixels: config.limits.pixels }) {
+            Ok(photos) => Finding::fine(part, format!("{name}: {} photos in {}", photos.count(), folder.display())),
+            Err(error) => Finding::wrong(part, format!("{name}: {error}")),
+        });
+    }
+    findings
 }
 
 fn mail(config: &Config) -> Finding {
