@@ -156,3 +156,26 @@ impl DeviceState {
         Device { name, kind, model, threads, memory_bytes, busy: job.is_some(), job, utilisation, temperature: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use protocol::DeviceKind;
+
+    use super::*;
+
+    #[test]
+    fn a_device_shows_its_photo_before_what_runs_behind_and_is_busy_with_either() {
+        let profile =
+            Profile { name: "cpu".to_owned(), kind: DeviceKind::Cpu, model: None, threads: 1, memory_bytes: 1 };
+        let live = Live::new(vec![profile]);
+        let [trained, photo] = [JobId::new(), JobId::new()];
+        let set = |slot, job| live.set_job(0, slot, job).map(|device| (device.busy, device.job)).unwrap();
+        assert_eq!(set(Slot::Background, Some(trained)), (true, Some(trained)));
+        assert_eq!(set(Slot::Foreground, Some(photo)), (true, Some(photo)));
+        assert_eq!(set(Slot::Foreground, None), (true, Some(trained)));
+        assert!(live.state().devices[0].worked.is_empty(), "it has not rested yet");
+        assert_eq!(set(Slot::Background, None), (false, None));
+        assert_eq!(live.state().devices[0].worked.len(), 1);
+    }
+}

@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use protocol::{ErrorCode, JobId};
+use protocol::{ErrorCode, JobId, JobState};
 
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -202,12 +202,15 @@ impl Spool {
     }
 
     /// Returns what a job's files take on the disk beside those that its record tells the size of; its record itself is
-    /// left out.
+    /// left out, and so is the checkpoint of a job that has its result, which goes when that is written down.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn side_bytes(&self, record: &Record) -> io::Result<u64> {
-        let sizes = self.files(record.job.id)?.into_iter().map(|file| Ok(fs::metadata(file)?.len()));
+        let is_done = matches!(record.job.state, JobState::Succeeded { .. });
+        let gone = self.folder(record.job.id).join("checkpoint");
+        let files = self.files(record.job.id)?.into_iter().filter(|file| !is_done || *file != gone);
+        let sizes = files.map(|file| Ok(fs::metadata(file)?.len()));
         let all = sizes.sum::<io::Result<u64>>()?;
         Ok(all.saturating_sub(record.disk_bytes() - record.side_bytes))
     }

@@ -6,10 +6,10 @@ use daemon::access::{Caller, Role};
 use daemon::config::Config;
 use daemon::daemon::Daemon;
 use daemon::engine::Engine;
-use daemon::intake::{Intake, StylizeOrder, Submission};
+use daemon::intake::{Intake, PaintFiles, StylizeOrder, Submission};
 use daemon::refusal::Refusal;
 use models::picture::{OutputFormat, Picture, encode};
-use protocol::{Job, JobId, JobRef, TrainOrder, Wishes};
+use protocol::{Job, JobId, JobRef, PaintOrder, TrainOrder, Wishes};
 use tempfile::TempDir;
 
 /// A daemon and its folder. The folder outlives the daemon, so that it can be opened again.
@@ -93,6 +93,22 @@ impl House {
         draft.write(&picture(300, 280))?;
         let wishes = Wishes { priority: None, email: Some("me@example.org".to_owned()), note: None };
         Ok(self.intake().train(ticket, order, wishes, draft).await?.job)
+    }
+
+    /// Submits a small photo to be painted pixel by pixel after two artworks.
+    ///
+    /// # Errors
+    /// What the daemon refuses it for.
+    pub async fn paint(&self, order: PaintOrder) -> Result<Job, Refusal> {
+        let ticket = self.intake().open(&admin(), "/v1/paint", None)?;
+        let file = |width, height| {
+            let mut draft = ticket.draft()?;
+            draft.write(&picture(width, height))?;
+            Ok::<_, Refusal>(draft)
+        };
+        let files = PaintFiles { photo: file(40, 30)?, artworks: vec![file(64, 64)?, file(80, 70)?] };
+        let wishes = Wishes { priority: None, email: None, note: None };
+        Ok(self.intake().paint(ticket, order, wishes, files).await?.job)
     }
 
     /// Waits until a job is finished.

@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::spool::Checkpoint;
 
 /// Steps between two checkpoints of a painting, whose request says nothing about it.
-const PAINT_CHECKPOINT_EVERY: u32 = 50;
+const PAINT_CHECKPOINT_EVERY: u32 = 25;
 
 /// How many files that were passed over a job lists.
 const LISTED_FILES: usize = 1000;

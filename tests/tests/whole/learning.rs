@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, StateName, TrainOrder};
+use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, PaintOrder, StateName, TrainOrder};
 use tests::{Act, Deed, House, Move, Puppet, admin, puppet};
 
 fn order(steps: u32) -> TrainOrder {
@@ -377,4 +377,69 @@ async fn a_name_that_was_taken_meanwhile_keeps_the_style_for_another_one() {
     house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
     assert_eq!(strings.deed(), Deed::Open(4), "nothing is learned twice");
     assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_is_painted_pixel_by_pixel_paused_and_kept() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.paint(PaintOrder { steps: Some(100), ..PaintOrder::default() }).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.steps(3);
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    let done = 3 + until_dropped(&strings);
+    house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!([strings.deed(), strings.deed()], [Deed::Open(done), Deed::Asked]);
+    house.intake().keep(&admin(), JobRef::Id(job.id)).await.unwrap();
+    until_dropped(&strings);
+    let JobState::Succeeded { result, .. } = house.finished(job.id).await.state else { panic!("no painting") };
+    assert_eq!((result.width, result.height, result.media_type.as_str()), (Some(40), Some(30), "image/png"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_needs_a_trainings_memory_gets_it_and_the_training_goes_on_after() {
+    let (engine, strings) = puppet("a");
+    let recipe = models::training::Recipe::house();
+    let budget = recipe.memory_bytes(300, 280) + (1 << 20);
+    let house = House::open_with(vec![engine], |config| config.limits.memory_bytes = budget);
+    let job = house.train(order(100)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.steps(2);
+    assert_eq!(strings.deed(), Deed::Asked);
+    let photo = house.submit(None, tests::order(), &tests::picture(600, 400)).await.unwrap().job;
+    let done = 2 + until_dropped(&strings);
+    strings.begun();
+    let waiting = house.job(job.id).await;
+    assert_eq!((waiting.state.name(), waiting.queue_position), (StateName::Queued, Some(0)));
+    strings.act(Act::Finish);
+    assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
+    assert_eq!(strings.deed(), Deed::Open(done));
+    strings.play(Move::Run);
+    let ended = house.finished(job.id).await;
+    assert_eq!((ended.state.name(), ended.attempt), (StateName::Succeeded, 2));
+    assert_eq!(steps(&house, job.id), up_to(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_its_time_is_over_a_training_keeps_its_curve_alone() {
+    let (engine, strings) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.data.keep_results = Duration::ZERO);
+    let job = house.train(order(5)).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.play(Move::Run);
+    house.finished(job.id).await;
+    assert_eq!([strings.deed(), strings.deed()], [Deed::Asked, Deed::Dropped]);
+    let bytes = || house.intake().status().disk_bytes;
+    let files = std::fs::read_dir(folder(&house, job.id)).unwrap().flatten();
+    let sizes = files.filter(|file| file.file_name() != "job.json").map(|file| file.metadata().unwrap().len());
+    assert_eq!(bytes(), sizes.sum::<u64>());
+    tokio::task::block_in_place(|| house.daemon().sweep());
+    assert_eq!(bytes(), 0);
+    let mut left: Vec<_> =
+        std::fs::read_dir(folder(&house, job.id)).unwrap().flatten().map(|file| file.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["curve", "job.json"]);
+    assert_eq!(house.intake().result(JobRef::Id(job.id)).await.unwrap_err().code, ErrorCode::ResultGone);
+    assert_eq!(house.intake().losses(JobRef::Id(job.id), None).await.unwrap().points.len(), 5);
 }

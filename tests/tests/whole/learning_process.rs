@@ -122,3 +122,26 @@ async fn a_photo_comes_back_while_a_training_has_the_only_device() {
     let steps = curve(&daemon, &job).await.len();
     reaches(&daemon, &job, steps + 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_painting_that_is_killed_comes_out_the_same() {
+    let mut paintings = Vec::new();
+    for is_killed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut daemon = Atelierd::start(folder.path());
+        let file = |width, height| Part::bytes(picture(width, height)).file_name("picture.png");
+        let form = Form::new().part("image", file(72, 56)).part("artwork", file(64, 64)).text("steps", "40");
+        let answer = Client::new().post(format!("{}/v1/paint", daemon.url)).multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let job = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+        if is_killed {
+            reaches(&daemon, &job, 26).await;
+            daemon.kill();
+            daemon = Atelierd::start(folder.path());
+        }
+        until(async || json(&daemon, &format!("/v1/jobs/{job}")).await["state"] == "succeeded").await;
+        let result = reqwest::get(format!("{}/v1/jobs/{job}/result", daemon.url)).await.unwrap();
+        paintings.push((result.bytes().await.unwrap(), curve(&daemon, &job).await));
+    }
+    assert!(paintings[0] == paintings[1], "the paintings or their curves differ");
+}
