@@ -1,4 +1,4 @@
-//! The page: one HTML, one CSS and one JS file, in the binary.
+//! The page: its HTML, CSS and scripts, in the binary.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -91,7 +91,7 @@ async fn a_photo_and_artworks_become_a_painting_in_their_order() {
     let job = Job::try_from(answer.job.unwrap()).unwrap();
     assert_eq!(job.parameters, Parameters::Paint(order.fill(2, protocol::OutputFormat::Png).unwrap()));
     let kept = std::fs::read(served.house.config.data.dir.join(format!("spool/{}/artwork-2", job.id))).unwrap();
-    assert_eq!(kept, picture(65, 64));
+    assert!(kept == picture(65, 64), "the second artwork is the second one sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
