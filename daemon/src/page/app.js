@@ -3,7 +3,7 @@
 // One rule keeps it true: only the stream changes what is known of a job; answers to requests merely add jobs that the
 // stream has not told of yet. So an answer that was overtaken by an event can't turn the clock back.
 
-import { askAnew, drawLessons, hearLoss, hearPreview, isLesson, takeArtwork, teach } from "./learn.js";
+import { askAnew, drawLessons, hearLoss, hearPreview, isLesson, newestOf, takeArtwork, teach } from "./learn.js";
 
 /**
  * @typedef {{code: string, detail: string}} Failure
@@ -138,7 +138,10 @@ const ears = {
     drawJob(job);
   },
   loss: hearLoss,
-  preview: hearPreview,
+  preview(news) {
+    hearPreview(news);
+    drawJob(news.job);
+  },
   mail({ job, recipient, state }) {
     Object.assign(jobs.get(job) ?? {}, { mail: { to: recipient, state } });
     drawJob(job);
@@ -495,7 +498,7 @@ function drawCard(card, job) {
     ".job-state": { textContent: job.result ? `${words} · ${when(job.created_at)}` : words },
     ".job-open": { ariaLabel: `Open ${title}, ${words}`, disabled: !paintingOf(job) && !photo },
   });
-  const source = paintingOf(job) || photo || picturesOf(job);
+  const source = paintingOf(job) || newestOf(job) || photo || picturesOf(job);
   // Set only where it differs: the picture would be fetched again.
   if (image.getAttribute("src") !== source) image.src = source;
   drawControls(card, job);
@@ -515,7 +518,8 @@ async function steer({ target }) {
   complain("");
   const job = `/v1/jobs/${/** @type {any} */ (target).closest("[data-job]").dataset.job}`;
   const deletes = /** @type {Record<string, string>} */ ({ cancel: "", keep: "?keep=true" });
-  const asked = what in deletes ? ask(job + deletes[what], { method: "DELETE" }) : ask(`${job}/${what}`, { method: "POST" });
+  const asked =
+    what in deletes ? ask(job + deletes[what], { method: "DELETE" }) : ask(`${job}/${what}`, { method: "POST" });
   await asked.catch((error) => complain(error.message));
 }
 
@@ -587,6 +591,7 @@ function signOut() {
 const hands = [
   ["order", "submit", (event) => event.preventDefault() ?? paint()],
   ["teach", "submit", (event) => event.preventDefault() ?? teach()],
+  ["artwork-shown", "error", () => (at("artwork-shown").hidden = true)],
   ["artwork", "change", () => takeArtwork(at("artwork").files[0])],
   ["sign-in", "submit", (event) => event.preventDefault() ?? signIn()],
   ["sign-out", "click", signOut],

@@ -1,6 +1,8 @@
 // Learning: an artwork becomes a style. The page shows the loss as it falls, and the newest preview.
 
-import { UNFINISHED, ask, at, complain, copy, describe, drawControls, dress, jobs, picturesOf, send, whyNot } from "./app.js";
+import {
+  UNFINISHED, ask, at, complain, copy, describe, drawControls, dress, jobs, picturesOf, send, whyNot,
+} from "./app.js";
 
 /** @typedef {{step: number, total: number}} Point */
 
@@ -31,7 +33,8 @@ export function takeArtwork(file) {
   if (whyNot(file)) return;
   if (artwork) URL.revokeObjectURL(artwork.url);
   artwork = { file, url: URL.createObjectURL(file), order: null };
-  Object.assign(at("artwork-shown"), { src: artwork.url, alt: file.name, hidden: false });
+  Object.assign(at("artwork-shown"), { src: artwork.url, alt: "", hidden: false });
+  at("artwork-name").textContent = file.name;
   const name = file.name.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9_-]+/g, "-");
   const plain = name.replace(/^[-_]+|[-_]+$/g, "").slice(0, 64);
   if (!at("style-name").value) at("style-name").value = plain;
@@ -55,7 +58,8 @@ export async function teach() {
     URL.revokeObjectURL(artwork.url);
     artwork = null;
     at("teach").reset();
-    Object.assign(at("artwork-shown"), { src: "/assets/favicon.svg", alt: "", hidden: true });
+    Object.assign(at("artwork-shown"), { src: "/assets/favicon.svg", hidden: true });
+    at("artwork-name").textContent = "";
     drawLessons();
   } catch (error) {
     complain(error.message, "teach-problem");
@@ -79,6 +83,9 @@ export function hearPreview({ job, step }) {
   previews.set(job, step);
   drawLesson(job);
 }
+
+/** Returns where a job's newest preview is, as far as one is known. @param {any} job */
+export const newestOf = ({ id }) => (previews.has(id) ? `/v1/jobs/${id}/preview?of=${previews.get(id)}` : "");
 
 /** Forgets what may have changed while the stream was away. */
 export function askAnew() {
@@ -126,14 +133,14 @@ function drawLesson(id) {
   const newest = points[points.length - 1];
   // Progress is told now and then, the loss at every step.
   const progress = newest && job.progress ? { ...job.progress, done: newest.step } : job.progress;
-  const words = [describe({ ...job, progress }), ...(newest ? [`loss ${newest.total.toFixed(2)}`] : []), ...(job.warnings ?? [])];
+  const loss = newest ? [`loss ${newest.total.toFixed(2)}`] : [];
+  const words = [describe({ ...job, progress }), ...loss, ...(job.warnings ?? [])];
   dress(card, {
     ".lesson-title": { textContent: job.style },
     ".lesson-state": { textContent: words.join(" · ") },
   });
   const preview = card.querySelector(".lesson-preview");
-  const step = previews.get(id);
-  const source = job.state === "succeeded" ? picturesOf(job) : step ? `/v1/jobs/${id}/preview?of=${step}` : "/assets/favicon.svg";
+  const source = (job.state === "succeeded" ? picturesOf(job) : newestOf(job)) || "/assets/favicon.svg";
   if (preview.getAttribute("src") !== source) preview.src = source;
   drawCurve(card.querySelector(".curve"), points);
   drawControls(card, { ...job, progress });
@@ -150,6 +157,7 @@ function drawCurve(drawing, points) {
     return `${((step - first) / span) * WIDE},${HIGH - 4 - up * (HIGH - 8)}`;
   });
   drawing.querySelector("polyline")?.setAttribute("points", place.join(" "));
-  const ends = points.length ? `from ${points[0].total.toFixed(2)} to ${points[points.length - 1].total.toFixed(2)}` : "no steps yet";
+  const shown = (/** @type {Point} */ point) => point.total.toFixed(2);
+  const ends = points.length ? `from ${shown(points[0])} to ${shown(points[points.length - 1])}` : "no steps yet";
   drawing.setAttribute("aria-label", `Loss, ${ends}`);
 }

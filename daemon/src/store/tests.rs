@@ -44,6 +44,21 @@ fn a_lost_index_is_rebuilt_from_the_spool_with_its_idempotency_keys() {
     house.close();
 }
 
+#[test]
+fn a_spool_of_the_first_version_opens() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("spool/01890a5d-ac96-774b-bcce-b302099a8057");
+    fs::create_dir_all(&folder).unwrap();
+    let golden = include_bytes!("../../tests/data/record-1.json");
+    fs::write(folder.join("job.json"), golden).unwrap();
+    fs::write(folder.join("input"), b"a photo").unwrap();
+    let house = House::open(data.path());
+    assert_eq!(house.report.restored, 1);
+    assert_eq!(all(&house), [Record::from_json(golden).unwrap()]);
+    assert_eq!(house.store.job_of_key("local", "once").unwrap(), Some(all(&house)[0].job.id));
+    house.close();
+}
+
 /// Damages sled's file in one way and checks that every job whose folder is whole is back.
 fn survives_damage(damage: impl Fn(&mut Vec<u8>)) {
     let data = tempfile::tempdir().unwrap();
