@@ -83,6 +83,21 @@ impl Puppet {
         self.moves.send(next).unwrap();
     }
 
+    /// Lets the step end that the course has asked for. The word that stops it may come a little later: whatever it asks
+    /// for until then it gets. Returns how many steps that were, once the course is gone.
+    pub fn until_dropped(&self) -> u64 {
+        self.play(Move::Step);
+        let mut steps = 1;
+        loop {
+            match self.deed() {
+                Deed::Asked => self.play(Move::Step),
+                Deed::Dropped => return steps,
+                other => panic!("{other:?}"),
+            }
+            steps += 1;
+        }
+    }
+
     /// Lets the course take so many steps, each when it asks for it.
     pub fn steps(&self, count: u64) {
         for _ in 0..count {

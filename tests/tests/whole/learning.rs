@@ -45,21 +45,6 @@ async fn is_given_out(house: &House, waiting: JobId) {
     }
 }
 
-/// Lets the step end that is under way. The word that stops the course may come a little later: whatever it asks for
-/// until then it gets. Returns how many steps that were.
-fn until_dropped(strings: &Puppet) -> u64 {
-    strings.play(Move::Step);
-    let mut steps = 1;
-    loop {
-        match strings.deed() {
-            Deed::Asked => strings.play(Move::Step),
-            Deed::Dropped => return steps,
-            other => panic!("{other:?}"),
-        }
-        steps += 1;
-    }
-}
-
 /// Waits until a job is in a state.
 async fn reaches(house: &House, job: JobId, state: StateName) -> Job {
     let mut news = house.daemon().store().feed().follow();
@@ -165,7 +150,7 @@ async fn a_paused_training_goes_on_where_it_was() {
     strings.steps(5);
     assert_eq!(strings.deed(), Deed::Asked);
     house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
-    let more = until_dropped(&strings);
+    let more = strings.until_dropped();
     house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
     assert_eq!(strings.deed(), Deed::Open(5 + more), "the step that was under way is kept too");
     strings.play(Move::Run);
@@ -178,7 +163,7 @@ async fn a_daemon_that_ends_goes_on_with_the_training_after_its_next_start() {
     let (mut house, strings, job) = learning(100).await;
     strings.steps(5);
     assert_eq!(strings.deed(), Deed::Asked);
-    let answering = std::thread::spawn(move || until_dropped(&strings));
+    let answering = std::thread::spawn(move || strings.until_dropped());
     let (engine, strings) = puppet("b");
     house.reopen(vec![engine]);
     assert_eq!(strings.deed(), Deed::Open(5 + answering.join().unwrap()));
@@ -193,7 +178,7 @@ async fn cancelling_throws_away_and_a_retry_begins_anew() {
     strings.steps(5);
     assert_eq!(strings.deed(), Deed::Asked);
     house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
-    until_dropped(&strings);
+    strings.until_dropped();
     // The device is free, so what the training left is settled.
     house.submit_one().await;
     strings.begun();
@@ -215,11 +200,11 @@ async fn what_there_is_can_be_kept_running_or_paused() {
         let mut more = 0;
         if is_paused {
             house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
-            more = until_dropped(&strings);
+            more = strings.until_dropped();
         }
         house.intake().keep(&admin(), JobRef::Id(job.id)).await.unwrap();
         if !is_paused {
-            more = until_dropped(&strings);
+            more = strings.until_dropped();
         }
         assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
         assert_eq!(steps(&house, job.id), up_to(5 + more));
@@ -339,7 +324,7 @@ async fn a_damaged_checkpoint_is_told_and_the_training_begins_anew() {
     strings.steps(5);
     assert_eq!(strings.deed(), Deed::Asked);
     house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
-    until_dropped(&strings);
+    strings.until_dropped();
     let (engine, strings) = puppet("b");
     house.reopen(vec![engine]);
     let checkpoint = folder(&house, job.id).join("checkpoint");
@@ -388,11 +373,11 @@ async fn a_photo_is_painted_pixel_by_pixel_paused_and_kept() {
     strings.steps(3);
     assert_eq!(strings.deed(), Deed::Asked);
     house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
-    let done = 3 + until_dropped(&strings);
+    let done = 3 + strings.until_dropped();
     house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
     assert_eq!([strings.deed(), strings.deed()], [Deed::Open(done), Deed::Asked]);
     house.intake().keep(&admin(), JobRef::Id(job.id)).await.unwrap();
-    until_dropped(&strings);
+    strings.until_dropped();
     let JobState::Succeeded { result, .. } = house.finished(job.id).await.state else { panic!("no painting") };
     assert_eq!((result.width, result.height, result.media_type.as_str()), (Some(40), Some(30), "image/png"));
 }
@@ -408,7 +393,7 @@ async fn a_photo_that_needs_a_trainings_memory_gets_it_and_the_training_goes_on_
     strings.steps(2);
     assert_eq!(strings.deed(), Deed::Asked);
     let photo = house.submit(None, tests::order(), &tests::picture(600, 400)).await.unwrap().job;
-    let done = 2 + until_dropped(&strings);
+    let done = 2 + strings.until_dropped();
     strings.begun();
     let waiting = house.job(job.id).await;
     assert_eq!((waiting.state.name(), waiting.queue_position), (StateName::Queued, Some(0)));
