@@ -288,8 +288,11 @@ fn link(app: &mut App, news: LinkNews) -> Vec<Effect> {
             app.role = host.role;
             app.version = host.version;
             app.not_ready = host.not_ready;
-            // The outbox is in no snapshot.
-            vec![Effect::Mail]
+            // The outbox is in no snapshot, and a daemon that was killed may have forgotten to tell of a step.
+            app.training.doubt();
+            let mut effects = act::look(app);
+            effects.push(Effect::Mail);
+            effects
         }
         LinkNews::Lost { reason, retry_in } => {
             if app.link == Link::Connected {
@@ -308,7 +311,7 @@ fn hear(app: &mut App, event: Event) -> Vec<Effect> {
     match event.body {
         EventBody::Snapshot(snapshot) => {
             app.jobs.replace(snapshot.jobs);
-            app.training.doubt();
+            app.training.replace();
             app.styles.replace(snapshot.styles);
             app.devices.replace(event.at, snapshot.devices);
             effects.push(Effect::Mail);

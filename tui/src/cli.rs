@@ -82,7 +82,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(error.code())
 }
 
-async fn run(cli: Cli, printer: &Printer) -> Result<(), CliError> {
+async fn run(mut cli: Cli, printer: &Printer) -> Result<(), CliError> {
+    cli.global.read_token()?;
     let Some(command) = cli.command else { return console::run(cli.console, cli.global, printer).await };
     if cli.console.is_given() {
         return Err(CliError::Usage("--once, --ascii and --ground are for the console, without a command".to_owned()));

@@ -51,6 +51,9 @@ pub(crate) enum ConsoleError {
     /// The terminal is gone, or none.
     #[error("the terminal fails: {0}")]
     Terminal(#[from] io::Error),
+    /// A part of the console panicked; what it said stands on the screen already.
+    #[error("the console has crashed")]
+    Crashed,
     /// The daemon refuses.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -123,6 +126,9 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
                 Effect::Reconnect => link.hurry(),
                 other => carry::out(other, link.connection(), &inputs),
             }
+        }
+        if screen.is_lost() {
+            return Err(ConsoleError::Crashed);
         }
         if let Some(error) = link.refusal() {
             return Err(error.into());

@@ -269,6 +269,6 @@ mod tests {
 
     #[test]
     fn the_documentation_has_this_table() {
-        crate::documented::check("keys", &markdown());
+        crate::documented::check("docs/console.md", "keys", &markdown());
     }
 }

@@ -1,6 +1,8 @@
 //! The terminal: taken over, and given back whatever happens.
 
 use std::io::{self, Stdout, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -13,24 +15,36 @@ use ratatui::layout::{Position, Rect};
 pub struct Screen {
     /// What is drawn to.
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Set by a panic that has given the terminal back.
+    is_lost: Arc<AtomicBool>,
 }
 
 impl Screen {
-    /// Takes the terminal over. A panic from now on gives it back before it says anything.
+    /// Takes the terminal over. A panic on this thread gives it back before it says anything, also one that is caught
+    /// later; one on another thread says nothing, since it would say it across the screen.
     ///
     /// # Errors
     /// When the terminal is none, or is gone.
     pub fn open() -> io::Result<Self> {
-        let before = std::panic::take_hook();
+        let is_lost = Arc::new(AtomicBool::new(false));
+        let (before, here, lost) = (std::panic::take_hook(), std::thread::current().id(), Arc::clone(&is_lost));
         std::panic::set_hook(Box::new(move |panic| {
-            leave();
-            before(panic);
+            if std::thread::current().id() == here {
+                leave();
+                lost.store(true, Ordering::Relaxed);
+                before(panic);
+            }
         }));
         // Made first: it asks for the size, which fails where there is no terminal.
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        let screen = Self { terminal };
+        let screen = Self { terminal, is_lost };
         enter()?;
         Ok(screen)
+    }
+
+    /// Says whether a panic has given the terminal back.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
     }
 
     /// Gives the terminal back for a while.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use protocol::{Job, JobState, Priority, StateName, StyleState};
+use protocol::{Job, JobResult, JobState, Priority, StateName, StyleState};
 
 use super::files::{Files, Purpose};
 use super::jobs::Older;
@@ -34,7 +34,7 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
         A::Retry => may(Role::Submit) && any(is_retryable),
         A::Raise | A::Lower => may(Role::Submit) && any(|state| !state.is_finished()),
         A::Forget => may(Role::Admin) && any(JobState::is_finished),
-        A::Save => live && app.jobs.chosen(app.now).is_some_and(|job| matches!(job.state, JobState::Succeeded { .. })),
+        A::Save => live && result(app).is_some(),
         A::Mark | A::Sort | A::Reverse => !app.jobs.rows(app.now).is_empty(),
         A::Filter => match app.view {
             View::Jobs => app.jobs.len() > 0,
@@ -354,9 +354,19 @@ fn delete(app: &mut App) {
     app.overlay = Some(Overlay::Question(Question { title, lines, effect }));
 }
 
-fn save(app: &mut App) -> Vec<Effect> {
-    let Some(job) = app.jobs.chosen(app.now) else { return Vec::new() };
-    let JobState::Succeeded { result, .. } = &job.state else { return Vec::new() };
-    let name = format!("{}-{}.{}", style(job), job.id.short(), crate::cli::files::extension(&result.media_type));
-    vec![Effect::Save(job.id, name)]
+/// Returns the job whose result can be saved.
+fn result(app: &App) -> Option<(&Job, &JobResult)> {
+    let job = match app.view {
+        View::Training => app.training.job(&app.jobs),
+        _ => app.jobs.chosen(app.now),
+    }?;
+    match &job.state {
+        JobState::Succeeded { result, .. } => Some((job, result)),
+        _ => None,
+    }
+}
+
+fn save(app: &App) -> Vec<Effect> {
+    let Some((job, result)) = result(app) else { return Vec::new() };
+    vec![Effect::Save(job.id, crate::cli::files::result_name(job, &result.media_type))]
 }

@@ -29,6 +29,9 @@ fn the_past_of_a_run_is_fetched_when_it_comes_into_view_and_again_after_a_gap() 
     assert_eq!(press(&mut app, "2"), asked(id(9)));
     assert_eq!(press(&mut app, "12"), []);
     assert_eq!(press(&mut app, "j"), asked(id(8)));
+    update(&mut app, at(1), lost("gone"));
+    let effects = update(&mut app, at(2), connected(Role::Admin));
+    assert!(effects.contains(&Effect::Losses(id(8))), "a step may have been missed: {effects:?}");
     let effects = hear(&mut app, snapshot().body);
     assert!(!effects.contains(&Effect::Losses(id(8))), "it is not in this snapshot: {effects:?}");
     super::fixtures::train(&mut app);

@@ -138,9 +138,14 @@ impl Training {
         self.compared.retain(|id| *id != job);
     }
 
-    /// Takes note that everything may have changed while nobody listened: curves are asked for again.
+    /// Takes note that steps may have been missed: curves are asked for again.
     pub(crate) fn doubt(&mut self) {
         self.runs.values_mut().for_each(|run| run.is_asked = false);
+    }
+
+    /// Takes note that everything may have changed.
+    pub(crate) fn replace(&mut self) {
+        self.runs.clear();
     }
 
     /// Returns the runs in view whose past must be asked for, and takes note that it is.

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use protocol::{JobKind, JobRef, OutputFormat, Priority, StateName, StyleName};
 
-use crate::conn::{Server, Token};
+use super::CliError;
+use crate::conn::{CallError, Server, Token};
 
 mod learn;
 pub(crate) use learn::{About, Cancel, Losses, Paint, Train};
@@ -46,6 +47,21 @@ impl Console {
     }
 }
 
+impl Global {
+    /// Reads the token's file where one is named; it goes before everything else.
+    ///
+    /// # Errors
+    /// A file that can't be read, or that has something else in it.
+    pub(crate) fn read_token(&mut self) -> Result<(), CliError> {
+        let Some(path) = &self.token_file else { return Ok(()) };
+        let failed = |source| CallError::File { what: path.display().to_string(), source };
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let token = text.trim().parse();
+        self.token = Some(token.map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?);
+        Ok(())
+    }
+}
+
 /// What a terminal writes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum GroundName {
@@ -69,6 +85,9 @@ pub(crate) struct Global {
     /// The token, where the daemon asks for one
     #[arg(long, global = true, help_heading = "Everywhere", env = "ATELIER_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Token>,
+    /// Read the token from this file
+    #[arg(long, global = true, help_heading = "Everywhere", value_hint = ValueHint::FilePath, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Print JSON on stdout and everything else on stderr
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,

@@ -29,6 +29,7 @@ pub(super) async fn run(order: Console, global: Global, printer: &Printer) -> Re
         Ok(Ended::Left) => Ok(()),
         Ok(Ended::NeverConnected(error)) | Err(ConsoleError::Call(error)) => Err(error.into()),
         Ok(Ended::Signal(number)) => Err(CliError::Signal(number)),
+        Err(ConsoleError::Crashed) => Err(CliError::Failed),
         // A terminal that hangs up reads like any reader that has gone.
         Err(ConsoleError::Terminal(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             Err(CliError::ClosedPipe)

@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use protocol::{Job, JobKind, StyleName};
 use tempfile::{Builder, NamedTempFile};
 
 use super::CliError;
@@ -64,6 +65,16 @@ pub(crate) fn extension(media_type: &str) -> &'static str {
         "image/png" => "png",
         "image/webp" => "webp",
         _ => "safetensors",
+    }
+}
+
+/// Returns the name under which a job's result is kept where nobody chose another.
+pub(crate) fn result_name(job: &Job, media_type: &str) -> String {
+    let style = job.style().map_or("painting", StyleName::as_str);
+    match job.kind() {
+        // In a models folder the file's name is the style's.
+        JobKind::Train => format!("{style}.safetensors"),
+        JobKind::Stylize | JobKind::Paint => format!("{style}-{}.{}", job.id.short(), extension(media_type)),
     }
 }
 

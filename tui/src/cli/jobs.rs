@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use protocol::{Checkpoint, EventBody, Job, JobKind, JobState, StateName, StyleName};
 use serde::Serialize;
 
-use super::files::{Existing, Target, extension, pour, save};
+use super::files::{Existing, Target, pour, result_name, save};
 use super::printer::{Printer, Problem};
 use super::{CliError, JobRef, args, view};
 use crate::conn::{CallError, Connection, Filter};
@@ -130,14 +130,7 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
     let id = order.job.id;
     let job = connection.job(id).await?;
     let download = connection.result(id).await?;
-    let style = job.style().map_or("painting", StyleName::as_str);
-    let name = match job.kind() {
-        // In a models folder the file's name is the style's.
-        JobKind::Train => format!("{style}.safetensors"),
-        JobKind::Stylize | JobKind::Paint => {
-            format!("{style}-{}.{}", job.id.short(), extension(download.media_type()))
-        }
-    };
+    let name = result_name(&job, download.media_type());
     let path: PathBuf = match target {
         Target::Stdout => return pour(download, printer).await,
         Target::File(path) => path,

@@ -80,6 +80,8 @@ pub(crate) const BINDINGS: &[Binding] = &{
         key(S::Training, &[char('c')], A::Cancel, "cancel", "Stop it and throw it away, after a question"),
         key(S::Training, &[char('f')], A::Keep, "finish now", "Finish it now and keep what it has learned, after a question"),
         key(S::Training, &[char('p')], A::Pause, "pause/resume", "Hold it back or let it go on"),
+        key(S::Training, &[char('r')], A::Retry, "retry", "Put it back into the queue"),
+        key(S::Training, &[char('w')], A::Save, "save", "Write the learned style, or the painting, into this folder"),
         key(S::Training, &[named(Esc)], A::Back, "", "Put the cursor away, then the comparison, then the zoom"),
 
         key(S::Styles, &[char('/')], A::Filter, "filter", "Filter by name, title or state"),

@@ -57,7 +57,7 @@ fn jobs() {
 #[test]
 fn the_documentation_shows_this() {
     let screen = screen(&mut after("j"), 90, 24);
-    crate::documented::check("jobs", &format!("```text\n{screen}```\n"));
+    crate::documented::check("docs/console.md", "jobs", &format!("```text\n{screen}```\n"));
 }
 
 #[test]
@@ -102,8 +102,10 @@ fn trainings_compared() {
 
 #[test]
 fn the_documentation_shows_a_training() {
-    let screen = screen(&mut training("m"), 110, 30);
-    crate::documented::check("training", &format!("```text\n{screen}```\n"));
+    let screen = self::screen(&mut training("m"), 110, 30);
+    crate::documented::check("docs/console.md", "training", &format!("```text\n{screen}```\n"));
+    let small = self::screen(&mut training(""), 80, 20);
+    crate::documented::check("README.md", "training", &format!("```text\n{small}```\n"));
 }
 
 #[test]
