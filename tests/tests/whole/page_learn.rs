@@ -54,17 +54,15 @@ async fn a_dropped_artwork_is_learned_before_ones_eyes() {
     browser.click(".lesson [data-do=pause]").await;
     browser.until(&format!("{STATE} === 'paused'")).await;
     assert_eq!(puppet.deed(), Deed::Asked);
-    puppet.play(Move::Step);
-    assert_eq!(puppet.deed(), Deed::Dropped);
+    let steps = 24 + puppet.until_dropped();
     browser.window.refresh().await.unwrap();
-    browser.until(&format!("document.querySelector('.lesson') && {POINTS} === 25")).await;
+    browser.until(&format!("document.querySelector('.lesson') && {POINTS} === {steps}")).await;
     browser.click(".lesson [data-do=resume]").await;
-    assert_eq!(puppet.deed(), Deed::Open(25));
+    assert_eq!(puppet.deed(), Deed::Open(steps));
     browser.until(&format!("{STATE} === 'running'")).await;
-    assert_eq!(puppet.deed(), Deed::Asked);
     browser.click(".lesson [data-do=keep]").await;
-    // Whichever of these it hears after the click ends it.
-    (0..100).for_each(|_| puppet.play(Move::Step));
+    assert_eq!(puppet.deed(), Deed::Asked);
+    puppet.until_dropped();
     browser.until("document.querySelector('.style [value=my-wave-2]:enabled')").await;
     browser.until("jobs.children[0]?.innerText.includes('Learned')").await;
     let package = browser.value("document.querySelector('#jobs [data-do=download]').download").await;
@@ -95,11 +93,10 @@ async fn what_is_wrong_with_an_artwork_is_said_where_it_was_dropped() {
     assert_eq!(puppet.deed(), Deed::Open(0));
     browser.until(&format!("{STATE} === 'running' && document.getElementById('teach-problem').hidden")).await;
     assert_eq!(browser.value("document.documentElement.scrollWidth > 360").await, json!(false), "nothing is too wide");
-    assert_eq!(puppet.deed(), Deed::Asked);
     browser.click(".lesson [data-do=cancel]").await;
     browser.until(&format!("{STATE} === 'cancelled'")).await;
-    puppet.play(Move::Step);
-    assert_eq!(puppet.deed(), Deed::Dropped);
+    assert_eq!(puppet.deed(), Deed::Asked);
+    puppet.until_dropped();
     browser.click(".lesson [data-do=retry]").await;
     assert_eq!(puppet.deed(), Deed::Open(0), "nothing is kept of a cancelled one");
     puppet.play(Move::Run);
