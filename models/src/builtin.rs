@@ -24,8 +24,14 @@ macro_rules! style {
     };
 }
 
-static STYLES: [BuiltinStyle; 4] =
-    [style!("composition-vii"), style!("great-wave"), style!("starry-night"), style!("the-scream")];
+static STYLES: [BuiltinStyle; 6] = [
+    style!("composition-vii"),
+    style!("great-wave"),
+    style!("metzinger"),
+    style!("night-cafe"),
+    style!("starry-night"),
+    style!("the-scream"),
+];
 
 /// Returns the styles in the binary, by name.
 pub fn builtin_styles() -> impl Iterator<Item = &'static BuiltinStyle> {
@@ -51,12 +57,15 @@ mod tests {
 
     #[test]
     fn every_builtin_style_is_a_complete_package() {
-        assert_eq!(builtin_styles().count(), 4);
+        assert_eq!(builtin_styles().count(), 6);
         for style in builtin_styles() {
             let package = style.package(&PackageLimits::default()).unwrap();
-            assert_eq!(package.manifest.licence.as_deref(), Some("CC0-1.0"), "{}", style.name);
+            let manifest = &package.manifest;
+            assert_eq!(manifest.licence.as_deref(), Some("CC0-1.0"), "{}", style.name);
+            let told = [&manifest.artwork, &manifest.trained_on, &manifest.recipe, &manifest.command, &manifest.losses];
+            assert!(told.iter().all(|text| text.is_some()) && manifest.seed.is_some(), "{}", style.name);
             let preview = package.preview.unwrap();
-            assert!(preview.len() <= 30 << 10, "the preview of {} has {} bytes", style.name, preview.len());
+            assert!(preview.len() <= 40 << 10, "the preview of {} has {} bytes", style.name, preview.len());
         }
     }
 }

@@ -25,12 +25,12 @@ fn paint(stylizer: &Stylizer, photo: &Picture, compute: &Compute) -> Picture {
 }
 
 fn read(file: &str) -> Picture {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/starter");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/builtin");
     decode(&std::fs::read(format!("{folder}/{file}")).unwrap(), Limits::default()).unwrap().1
 }
 
 #[test]
-fn the_starter_styles_paint_as_expected_within_one_level() {
+fn the_builtin_styles_paint_as_an_independent_implementation_does() {
     let photo = read("input.png");
     for style in builtin_styles() {
         let stylizer = Stylizer::load(&style.package(&PackageLimits::default()).unwrap(), &compute()).unwrap();

@@ -9,7 +9,7 @@ use tests::{Browser, DESK, Deed, Door, House, Move, PHONE, picture, puppet};
 const STATE: &str = "lessons.children[0]?.dataset.state";
 
 /// How many points the first lesson's curve has.
-const POINTS: &str = "document.querySelector('.curve polyline').points.length";
+const POINTS: &str = "document.querySelector('.curve polyline')?.points.length";
 
 fn artwork(folder: &Path, name: &str) -> std::path::PathBuf {
     let path = folder.join(name);

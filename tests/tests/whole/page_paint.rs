@@ -147,7 +147,7 @@ async fn styles_come_and_go_and_broken_ones_can_not_be_chosen() {
     let house = House::open(vec![engine]);
     let door = Door::open(&house).await;
     browser.visit(&door).await;
-    browser.until("styles.querySelectorAll('input:enabled').length === 4").await;
+    browser.until("styles.querySelectorAll('input:enabled').length === 6").await;
     browser.until("[...styles.querySelectorAll('img')].every((image) => image.naturalWidth > 100)").await;
     browser.click("[value=the-scream]").await;
 

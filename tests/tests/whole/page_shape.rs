@@ -72,7 +72,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() {
     browser.run("document.querySelector('[name=style]:checked').focus()", Vec::new()).await;
     browser.press(Key::Down).await;
     browser.press(Key::Down).await;
-    assert_eq!(browser.value(FOCUS).await, json!("the-scream"));
+    assert_eq!(browser.value(FOCUS).await, json!("great-wave"));
     browser.press(Key::Tab).await;
     browser.press(Key::Enter).await;
     browser.press(Key::Tab).await;
@@ -84,7 +84,7 @@ async fn everything_can_be_done_with_the_keyboard_alone() {
     puppet.act(Act::Finish);
     browser.until("!painting.hidden").await;
     let job = house.intake().jobs(daemon::intake::JobFilter::default()).await.unwrap().jobs.remove(0);
-    assert_eq!(job.style().map(StyleName::as_str), Some("the-scream"));
+    assert_eq!(job.style().map(StyleName::as_str), Some("great-wave"));
 
     browser.run("document.querySelector('.job-open').focus()", Vec::new()).await;
     browser.press(Key::Enter).await;

@@ -14,7 +14,7 @@ fn a_start_prints_one_block_and_serves_until_a_signal() {
         let mut daemon = Running::start(folder.path());
         let names: Vec<_> = daemon.block[1..].iter().map(|line| line[2..16].trim()).collect();
         assert_eq!(names, ["page and API", "styles", "devices", "data", "mail"], "{:?}", daemon.block);
-        assert!(daemon.block[2].contains("4 ready"), "{:?}", daemon.block);
+        assert!(daemon.block[2].contains("6 ready"), "{:?}", daemon.block);
         assert!(daemon.ask("GET /livez HTTP/1.1", b"").starts_with("HTTP/1.1 200"));
         daemon.signal(signal);
         assert_eq!(daemon.ended().code(), Some(0), "{signal}");
