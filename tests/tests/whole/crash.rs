@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::picture;
+use tokio::sync::Notify;
 use tokio::time::{Instant, interval, timeout};
 
 /// How many times the default test kills the daemon; `ATELIER_KILLS` asks for more.
@@ -51,7 +52,7 @@ impl Drop for Atelierd {
 }
 
 /// Submits photos until the daemon is gone, and notes every id that was acknowledged.
-async fn submit_until_the_end(url: String, photo: Arc<Vec<u8>>, acknowledged: Arc<Mutex<BTreeSet<String>>>) {
+async fn submit_until_the_end(url: String, photo: Arc<Vec<u8>>, acknowledged: Arc<Acknowledged>) {
     let client = reqwest::Client::new();
     loop {
         let request = client.post(format!("{url}/v1/stylize?style=great-wave"));
@@ -61,7 +62,24 @@ async fn submit_until_the_end(url: String, photo: Arc<Vec<u8>>, acknowledged: Ar
             continue;
         }
         let Ok(job) = answer.json::<Value>().await else { return };
-        acknowledged.lock().unwrap().insert(job["id"].as_str().unwrap().to_owned());
+        acknowledged.ids.lock().unwrap().insert(job["id"].as_str().unwrap().to_owned());
+        acknowledged.more.notify_one();
+    }
+}
+
+/// The ids that were acknowledged, and a bell that rings for each.
+#[derive(Default)]
+struct Acknowledged {
+    ids: Mutex<BTreeSet<String>>,
+    more: Notify,
+}
+
+impl Acknowledged {
+    /// Waits until there are more than so many.
+    async fn beyond(&self, count: usize) {
+        while self.ids.lock().unwrap().len() <= count {
+            self.more.notified().await;
+        }
     }
 }
 
@@ -85,26 +103,29 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
     let kills = std::env::var("ATELIER_KILLS").map_or(KILLS, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let photo = Arc::new(picture(48, 32));
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+    let acknowledged = Arc::new(Acknowledged::default());
     let mut seed = 7_u64;
     for _ in 0..kills {
         let mut daemon = Atelierd::start(folder.path());
+        let before = acknowledged.ids.lock().unwrap().len();
         let clients: Vec<_> = (0..4)
             .map(|_| {
                 tokio::spawn(submit_until_the_end(daemon.url.clone(), Arc::clone(&photo), Arc::clone(&acknowledged)))
             })
             .collect();
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let moment = Duration::from_millis(50 + (seed >> 33) % 350);
-        // The kill comes in the middle of submitting; the clients end by themselves when it does.
+        let moment = Duration::from_millis((seed >> 33) % 350);
+        // The kill comes in the middle of submitting, whenever a busy machine begins with that; the clients end by
+        // themselves when it does.
+        timeout(Duration::from_secs(60), acknowledged.beyond(before)).await.expect("a submit is acknowledged");
         let _ = timeout(moment, std::future::pending::<()>()).await;
         daemon.kill();
         for client in clients {
             client.await.unwrap();
         }
     }
-    let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() as u64 > kills, "only {} submits were acknowledged", acknowledged.len());
+    let acknowledged = acknowledged.ids.lock().unwrap().clone();
+    assert!(acknowledged.len() as u64 >= kills, "every round had an acknowledged submit");
 
     let daemon = Atelierd::start(folder.path());
     let deadline = Instant::now() + Duration::from_secs(240);
