@@ -4,10 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::time::{Instant, sleep};
 
 use crate::config::Server;
+
+/// How long a start waits for the address of an earlier daemon that is just ending, as it does for its data folder.
+const PORT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The open doors.
 #[derive(Debug)]
@@ -37,8 +42,7 @@ impl Listeners {
     /// When one of them is in use or can't be had; the error names it.
     pub async fn bind(server: &Server) -> io::Result<Self> {
         let named = |door: String| move |error: io::Error| io::Error::new(error.kind(), format!("{door}: {error}"));
-        let tcp =
-            TcpListener::bind(server.listen).await.map_err(named(format!("server.listen = \"{}\"", server.listen)))?;
+        let tcp = bind_tcp(server.listen).await.map_err(named(format!("server.listen = \"{}\"", server.listen)))?;
         let unix = match &server.unix_socket {
             Some(path) => {
                 Some(bind_unix(path).await.map_err(named(format!("server.unix_socket = \"{}\"", path.display())))?)
@@ -54,6 +58,20 @@ impl Listeners {
     /// When the system does not tell.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+}
+
+/// Binds an address, with patience for one that is about to be free: a killed daemon keeps it until its memory is given
+/// back.
+async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + PORT_PATIENCE;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            bound => return bound,
+        }
     }
 }
 
@@ -79,6 +97,16 @@ async fn bind_unix(path: &Path) -> io::Result<UnixDoor> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_about_to_be_free_is_waited_for() {
+        let ending = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = ending.local_addr().unwrap();
+        let mut bound = Box::pin(bind_tcp(address));
+        assert!(futures::poll!(&mut bound).is_pending(), "somebody has it");
+        drop(ending);
+        assert_eq!(bound.await.unwrap().local_addr().unwrap(), address);
+    }
 
     #[tokio::test]
     async fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
