@@ -6,7 +6,8 @@ use protocol::{Checkpoint, Job, JobState, OutputFormat, Parameters, Style};
 
 use super::Look;
 use super::table::{Cell, cell, fields, toned};
-use super::text::{Tone, bytes, seconds, size};
+use super::text::{bytes, seconds, size};
+use crate::theme::Tone;
 
 /// Shows a job and what it could go on from.
 pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String {

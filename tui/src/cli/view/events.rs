@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use protocol::{Event, EventBody, Job, JobId, JobState};
 
 use super::Look;
-use super::text::{Tone, plain, size};
+use super::text::{plain, size};
+use crate::theme::Tone;
 
 /// How far each running job was when it was last printed, so that a line is worth reading.
 #[derive(Debug, Default)]

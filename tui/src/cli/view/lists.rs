@@ -4,7 +4,8 @@ use protocol::{Device, Job, JobState, LossCurve, Mail, Style, StyleName};
 
 use super::Look;
 use super::table::{cell, maybe, table, toned};
-use super::text::{Tone, bytes, seconds};
+use super::text::{bytes, seconds};
+use crate::theme::Tone;
 
 /// Lists jobs.
 pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {

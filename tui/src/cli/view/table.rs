@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Look;
-use super::text::{Tone, plain};
+use super::text::plain;
+use crate::theme::Tone;
 
 /// One cell: its text, and what it means.
 #[derive(Clone, Debug)]

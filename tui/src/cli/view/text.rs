@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crossterm::style::{Color, Stylize as _};
-use protocol::{JobResult, MailState, StateName, StyleState};
+use protocol::JobResult;
+
+use crate::theme::Tone;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,17 +15,6 @@ pub(crate) enum Paint {
     Colours,
     /// Text alone: not a terminal, or `NO_COLOR` is set.
     Plain,
-}
-
-/// What a text means, for its colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    Good,
-    Bad,
-    Active,
-    Waiting,
-    Quiet,
-    Heading,
 }
 
 impl Paint {
@@ -39,37 +30,7 @@ impl Paint {
             Tone::Waiting => text.with(Color::Yellow).to_string(),
             Tone::Quiet => text.with(Color::DarkGrey).to_string(),
             Tone::Heading => text.bold().to_string(),
-        }
-    }
-}
-
-impl From<StateName> for Tone {
-    fn from(state: StateName) -> Self {
-        match state {
-            StateName::Queued | StateName::Paused => Self::Waiting,
-            StateName::Running => Self::Active,
-            StateName::Succeeded => Self::Good,
-            StateName::Failed => Self::Bad,
-            StateName::Cancelled => Self::Quiet,
-        }
-    }
-}
-
-impl From<StyleState> for Tone {
-    fn from(state: StyleState) -> Self {
-        match state {
-            StyleState::Ready => Self::Good,
-            StyleState::Broken => Self::Bad,
-        }
-    }
-}
-
-impl From<MailState> for Tone {
-    fn from(state: MailState) -> Self {
-        match state {
-            MailState::Pending | MailState::Queued => Self::Waiting,
-            MailState::Sent => Self::Good,
-            MailState::Failed => Self::Bad,
+            _ => text.to_owned(),
         }
     }
 }
