@@ -117,7 +117,7 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
         let moment = Duration::from_millis((seed >> 33) % 350);
         // The kill comes in the middle of submitting, whenever a busy machine begins with that; the clients end by
         // themselves when it does.
-        timeout(Duration::from_secs(60), acknowledged.beyond(before)).await.expect("a submit is acknowledged");
+        timeout(Duration::from_secs(60), acknowledged.beyond(before + 1)).await.expect("submits are acknowledged");
         let _ = timeout(moment, std::future::pending::<()>()).await;
         daemon.kill();
         for client in clients {
@@ -125,7 +125,7 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
         }
     }
     let acknowledged = acknowledged.ids.lock().unwrap().clone();
-    assert!(acknowledged.len() as u64 >= kills, "every round had an acknowledged submit");
+    assert!(acknowledged.len() as u64 > kills, "only {} submits were acknowledged", acknowledged.len());
 
     let daemon = Atelierd::start(folder.path());
     let deadline = Instant::now() + Duration::from_secs(240);
