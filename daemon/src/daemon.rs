@@ -147,9 +147,11 @@ impl Daemon {
         retention::wake_those_with_room(&self.store, &self.spool, &self.dispatch);
     }
 
-    /// Accepts nothing more and answers everyone who waits; the front doors then close by themselves.
+    /// Accepts nothing more, stops the devices, and answers everyone who waits; the front doors then close by
+    /// themselves.
     pub fn drain(&self) {
         self.intake.drain();
+        self.dispatch.tell(Input::Drain);
         // Whoever waits for a job looks up and sees that the daemon is ending.
         self.store.feed().wake();
     }
@@ -157,7 +159,6 @@ impl Daemon {
     /// Ends: running work goes back to the queue, everything is on the disk, every thread has ended. Blocks.
     pub fn stop(self) {
         self.drain();
-        self.dispatch.tell(Input::Drain);
         self.threads.join();
         self.store.close();
         if self.store_thread.join().is_err() {

@@ -14,7 +14,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Guard;
-use crate::config::Limits;
 use crate::intake::Intake;
 
 mod accept;
@@ -34,6 +33,7 @@ mod paint;
 mod prefer;
 mod refused;
 mod results;
+mod room;
 mod router;
 mod seed;
 mod server;
@@ -52,8 +52,6 @@ pub struct Front {
     pub intake: Intake,
     /// Who is let in.
     pub guard: Arc<Guard>,
-    /// What a request may cost.
-    pub limits: Limits,
     /// How long things may take.
     pub patience: Patience,
 }
@@ -91,8 +89,7 @@ impl Default for Patience {
 /// Serves until `closing` is cancelled; then waiting callers get their answers, streams end, and after at most
 /// [`Patience::drain`] the last connection is closed.
 pub async fn serve(listeners: Listeners, front: Front, closing: CancellationToken) {
-    let connections = front.limits.connections;
-    let settings = connection::Settings { patience: front.patience, body_limit: front.limits.upload_bytes };
+    let settings = connection::Settings { patience: front.patience, intake: front.intake.clone() };
     let router = router::router(front, closing.clone());
-    accept::accept(listeners, router, settings, connections, closing).await;
+    accept::accept(listeners, router, settings, closing).await;
 }

@@ -22,12 +22,14 @@ use std::time::{Duration, Instant};
 use models::picture::Limits;
 use protocol::{Device, ErrorCode, Mail, StateName};
 use registry::Registry;
+use tokio::sync::watch::Receiver;
 
 use crate::config::{Config, Current};
 use crate::dispatch::Dispatch;
 use crate::live::Live;
 use crate::mail::RecipientLimiter;
 use crate::refusal::Refusal;
+use crate::scheduler::Input;
 use crate::spool::Spool;
 use crate::store::{Failed, IndexError, Store};
 
@@ -92,7 +94,7 @@ impl Intake {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, store, spool, registry, dispatch, live } = parts;
         Self(Arc::new(House {
-            decoding: photo::Decoding::new(&config.now().limits),
+            decoding: photo::Decoding::default(),
             footprints: Arc::default(),
             recipients: Mutex::default(),
             config,
@@ -115,8 +117,17 @@ impl Intake {
     }
 
     /// Puts a new configuration in force, as far as it can change at run time.
-    pub(crate) fn reconfigure(&self, config: Config) {
+    pub fn reconfigure(&self, config: Config) {
+        let memory_bytes = config.limits.memory_bytes;
+        self.0.spool.set_reserve(config.data.reserve_bytes);
+        self.0.live.set_memory(memory_bytes);
         self.0.config.replace(config);
+        self.0.dispatch.tell(Input::Budget { memory_bytes });
+    }
+
+    /// Begins to look out for another configuration.
+    pub(crate) fn follow_config(&self) -> Receiver<Arc<Config>> {
+        self.0.config.follow()
     }
 
     /// Accepts nothing from now on.

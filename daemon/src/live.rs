@@ -61,6 +61,11 @@ impl Live {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes note of how much memory the devices can use.
+    pub fn set_memory(&self, bytes: u64) {
+        self.state().devices.iter_mut().for_each(|device| device.profile.memory_bytes = bytes);
+    }
+
     /// Returns how far a running job is.
     #[must_use]
     pub fn progress(&self, job: JobId) -> Option<Progress> {

@@ -75,6 +75,11 @@ pub enum Input {
         /// Its new class.
         class: Class,
     },
+    /// All jobs together may take another amount of memory. What runs stays.
+    Budget {
+        /// The memory.
+        memory_bytes: u64,
+    },
     /// A job is not to be worked on any more: cancelled, paused or forgotten.
     Withdrawn {
         /// The job.
@@ -203,6 +208,7 @@ impl Scheduler {
                     *device.slot_mut(slot) = None;
                 }
             }
+            Input::Budget { memory_bytes } => self.memory_budget = memory_bytes,
             Input::Drain => {
                 self.draining = true;
                 actions.extend(self.interrupt(|_| true));

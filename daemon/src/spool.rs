@@ -35,7 +35,7 @@ pub struct Spool {
     root: PathBuf,
     incoming: PathBuf,
     drafts: AtomicU64,
-    reserve_bytes: u64,
+    reserve_bytes: AtomicU64,
 }
 
 impl Spool {
@@ -52,7 +52,12 @@ impl Spool {
         fs::create_dir_all(&incoming)?;
         sync_folder(&root)?;
         sync_folder(data)?;
-        Ok(Self { root, incoming, drafts: AtomicU64::new(0), reserve_bytes })
+        Ok(Self { root, incoming, drafts: AtomicU64::new(0), reserve_bytes: AtomicU64::new(reserve_bytes) })
+    }
+
+    /// Sets the free space below which nothing is accepted.
+    pub(crate) fn set_reserve(&self, bytes: u64) {
+        self.reserve_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Lists the ids of all jobs that have a folder, oldest first.
@@ -267,13 +272,13 @@ impl Spool {
     /// `storage_full`, `storage_failed`.
     pub fn check_room(&self) -> Result<(), Refusal> {
         let free = self.free_bytes().map_err(|error| storage_refusal(&error))?;
-        if free < self.reserve_bytes {
+        let reserve_bytes = self.reserve_bytes.load(Ordering::Relaxed);
+        if free < reserve_bytes {
             return Err(Refusal::new(
                 ErrorCode::StorageFull,
                 format!(
-                    "the disk of the data folder has {free} bytes left, which is below data.reserve_bytes ({}); \
-                     make room there and try again",
-                    self.reserve_bytes
+                    "the disk of the data folder has {free} bytes left, which is below data.reserve_bytes \
+                     ({reserve_bytes}); make room there and try again"
                 ),
             ));
         }
@@ -283,7 +288,7 @@ impl Spool {
     /// Says whether the disk has room for so many bytes beside the reserve; no, when it does not even tell.
     #[must_use]
     pub fn has_room_for(&self, bytes: u64) -> bool {
-        self.free_bytes().is_ok_and(|free| free >= self.reserve_bytes.saturating_add(bytes))
+        self.free_bytes().is_ok_and(|free| free >= self.reserve_bytes.load(Ordering::Relaxed).saturating_add(bytes))
     }
 
     /// Returns the room left on the spool's disk, in bytes.

@@ -53,7 +53,7 @@ impl Door {
         let address = listeners.address().unwrap();
         let signer = Signer::open(&house.config.data.dir).unwrap();
         let guard = Arc::new(Guard::open(&house.config, signer.clone()).unwrap());
-        let front = Front { intake: house.intake().clone(), guard, limits: house.config.limits.clone(), patience };
+        let front = Front { intake: house.intake().clone(), guard, patience };
         let closing = CancellationToken::new();
         let serving = tokio::spawn(serve(listeners, front, closing.clone()));
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(LONG).build().unwrap();

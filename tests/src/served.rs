@@ -51,7 +51,6 @@ impl Served {
         let front = Front {
             intake: self.house.intake().clone(),
             guard: Arc::new(Guard::open(&config, Signer::open(&config.data.dir).unwrap()).unwrap()),
-            limits: config.limits,
             patience: Patience::default(),
         };
         self.closing = CancellationToken::new();

@@ -1,6 +1,7 @@
 //! The one decision about each request: whether it is served, and as whose.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, Method, Uri, Version, header};
@@ -57,11 +58,27 @@ pub struct Knock<'a> {
 pub struct Guard {
     keyring: Option<Keyring>,
     sessions: Sessions,
-    hosts: HostRule,
     links: Signer,
-    pace: Option<RateLimit>,
     /// Whether browsers reach the daemon by https, so that the cookie may demand it.
     is_secure: bool,
+    rules: RwLock<Arc<Rules>>,
+}
+
+/// What a reload of the configuration changes.
+#[derive(Debug)]
+struct Rules {
+    hosts: HostRule,
+    pace: Option<RateLimit>,
+}
+
+impl Rules {
+    fn of(config: &Config) -> Self {
+        let usual = if exposure::is_local_only(config) { None } else { Some(USUAL_PACE) };
+        Self {
+            hosts: HostRule::new(config.server.public_url.as_deref(), &config.server.allowed_hosts),
+            pace: config.limits.requests_per_minute.or(usual).map(RateLimit::per_minute),
+        }
+    }
 }
 
 impl Guard {
@@ -71,16 +88,23 @@ impl Guard {
     /// When the tokens file can't be used.
     pub fn open(config: &Config, links: Signer) -> Result<Self, TokensError> {
         let keyring = config.auth.tokens_file.as_deref().map(Keyring::open).transpose()?;
-        let public_url = config.server.public_url.as_deref();
-        let usual = if exposure::is_local_only(config) { None } else { Some(USUAL_PACE) };
         Ok(Self {
             keyring,
             sessions: Sessions::default(),
-            hosts: HostRule::new(public_url, &config.server.allowed_hosts),
             links,
-            pace: config.limits.requests_per_minute.or(usual).map(RateLimit::per_minute),
-            is_secure: public_url.is_some_and(|url| url.starts_with("https://")),
+            is_secure: config.server.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            rules: RwLock::new(Arc::new(Rules::of(config))),
         })
+    }
+
+    /// Takes over host names and pace from a configuration that has been read again. Everybody begins with a whole
+    /// minute's allowance.
+    pub fn reconfigure(&self, config: &Config) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::of(config));
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the tokens file again; a change is also noticed without being told, within a second.
@@ -103,18 +127,19 @@ impl Guard {
         if is_health {
             return Ok(None);
         }
+        let rules = self.rules();
         let host = match knock.peer {
-            Peer::Tcp(_) => self.hosts.check(knock.version, knock.uri, knock.headers)?,
+            Peer::Tcp(_) => rules.hosts.check(knock.version, knock.uri, knock.headers)?,
             // No browser speaks to a Unix socket, and its clients name any host or none.
             Peer::Unix => knock.uri.authority().and_then(|host| Authority::parse(host.as_str())),
         };
-        self.hosts.check_origin(knock.method, knock.headers, host.as_ref())?;
+        rules.hosts.check_origin(knock.method, knock.headers, host.as_ref())?;
         let caller = self.identify(knock, now);
         let key = match &caller {
             Ok(caller) if self.keyring.is_some() => format!("token {}", caller.name),
             _ => knock.peer.name(),
         };
-        if let Some(pace) = &self.pace {
+        if let Some(pace) = &rules.pace {
             pace.take(&key, now).map_err(|wait| {
                 Refusal::new(ErrorCode::RateLimited, "too many requests; slow down").retry_after(wait)
             })?;

@@ -43,12 +43,7 @@ pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
     let signer = Signer::open(&config.data.dir).map_err(Failure::Links)?;
     let postman = Postman::new(daemon.store().clone(), Arc::clone(daemon.spool()), signer.clone());
     let guard = Arc::new(Guard::open(&config, signer)?);
-    let front = Front {
-        intake: daemon.intake().clone(),
-        guard: Arc::clone(&guard),
-        limits: config.limits.clone(),
-        patience: Patience::default(),
-    };
+    let front = Front { intake: daemon.intake().clone(), guard: Arc::clone(&guard), patience: Patience::default() };
     let closing = CancellationToken::new();
     let house = House { daemon: Arc::new(daemon), config, guard, log_level, closing };
     runtime.block_on(async {
@@ -139,6 +134,7 @@ impl House {
         match self.config.reload(sources) {
             Ok((config, waiting)) => {
                 self.log_level.change(&config.log.level);
+                self.guard.reconfigure(&config);
                 self.daemon.intake().reconfigure(config.clone());
                 self.config = config;
                 if waiting.is_empty() {

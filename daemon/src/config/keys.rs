@@ -73,14 +73,14 @@ pub(super) const KEYS: &[Key] = &[
         draft.config.server.public_url = Some(super::draft::public_url(&value.text()?)?);
         Ok(())
     }),
-    fixed!("server.allowed_hosts", server.allowed_hosts, put!(config.server.allowed_hosts = list)),
+    live!("server.allowed_hosts", put!(config.server.allowed_hosts = list)),
     fixed!("auth.tokens_file", auth.tokens_file, put!(config.auth.tokens_file = some path)),
     fixed!("auth.open", auth.open, put!(config.auth.open = flag)),
     fixed!("data.dir", data.dir, put!(config.data.dir = path)),
     live!("data.keep_results", put!(config.data.keep_results = span)),
     live!("data.keep_jobs", put!(config.data.keep_jobs = span)),
     live!("data.max_bytes", put!(config.data.max_bytes = some bytes)),
-    fixed!("data.reserve_bytes", data.reserve_bytes, put!(config.data.reserve_bytes = bytes)),
+    live!("data.reserve_bytes", put!(config.data.reserve_bytes = bytes)),
     fixed!("models.dir", models.dir, put!(models_dir = some path)),
     fixed!("models.loss_network", models.loss_network, |draft, value| {
         draft.config.models.loss_network = match value.text()?.as_str() {
@@ -99,15 +99,11 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     live!("queue.max_waiting", put!(config.max_waiting = positive)),
-    fixed!("limits.upload_bytes", limits.upload_bytes, put!(config.limits.upload_bytes = bytes)),
-    fixed!("limits.pixels", limits.pixels, put!(config.limits.pixels = positive)),
-    fixed!("limits.memory", limits.memory_bytes, put!(config.limits.memory_bytes = memory)),
-    fixed!("limits.connections", limits.connections, put!(config.limits.connections = positive)),
-    fixed!(
-        "limits.requests_per_minute",
-        limits.requests_per_minute,
-        put!(config.limits.requests_per_minute = some positive)
-    ),
+    live!("limits.upload_bytes", put!(config.limits.upload_bytes = bytes)),
+    live!("limits.pixels", put!(config.limits.pixels = positive)),
+    live!("limits.memory", put!(config.limits.memory_bytes = memory)),
+    live!("limits.connections", put!(config.limits.connections = positive)),
+    live!("limits.requests_per_minute", put!(config.limits.requests_per_minute = some positive)),
     live!("mail.transport", |draft, value| {
         draft.transport = match value.text()?.as_str() {
             "outbox" => TransportName::Outbox,

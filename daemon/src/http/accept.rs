@@ -1,28 +1,21 @@
 //! The accept loops.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Listeners;
 use super::connection::{Settings, converse};
+use super::room::Room;
 use crate::access::Peer;
 
 /// Accepts connections until `closing`, then waits for the open ones, at most as long as patience allows.
-pub(super) async fn accept(
-    listeners: Listeners,
-    router: Router,
-    settings: Settings,
-    connections: usize,
-    closing: CancellationToken,
-) {
-    let door = Door { router, settings, room: connections, closing };
+pub(super) async fn accept(listeners: Listeners, router: Router, settings: Settings, closing: CancellationToken) {
+    let door = Door { router, settings, closing };
     let Listeners { tcp, unix } = listeners;
     let unix = async {
         if let Some(unix) = unix {
@@ -35,18 +28,17 @@ pub(super) async fn accept(
 struct Door {
     router: Router,
     settings: Settings,
-    room: usize,
     closing: CancellationToken,
 }
 
 impl Door {
     /// Serves one listener. Each has its own room, so that a crowd on the network leaves the Unix socket free.
     async fn run<L: Listener>(&self, listener: &L) {
-        let room = Arc::new(Semaphore::new(self.room.max(1)));
+        let room = Room::new(self.settings.intake.follow_config());
         let mut open = JoinSet::new();
         loop {
             let next = async {
-                let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+                let place = room.enter().await;
                 (place, listener.accept().await)
             };
             let (place, accepted) = tokio::select! {
@@ -56,7 +48,8 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let (router, settings, closing) = (self.router.clone(), self.settings, self.closing.clone());
+                    let (router, settings, closing) =
+                        (self.router.clone(), self.settings.clone(), self.closing.clone());
                     open.spawn(async move {
                         converse(stream, peer, router, settings, closing).await;
                         drop(place);

@@ -23,16 +23,17 @@ use super::Patience;
 use super::body::{Arriving, Held};
 use crate::access::Peer;
 use crate::grpc;
+use crate::intake::Intake;
 
 /// How long an answer given before the body was read may take to get through, and how much of the body is thrown away
 /// meanwhile: a client that still sends would otherwise see a reset instead of the answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 << 20;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) patience: Patience,
-    pub(super) body_limit: u64,
+    pub(super) intake: Intake,
 }
 
 /// Serves one connection to its end.
@@ -47,7 +48,8 @@ where
         let unread = Arc::clone(&unread);
         hyper::service::service_fn(move |request: Request<Incoming>| {
             let (held, arrived, unread) = (Open::new(&open), Arc::default(), Arc::clone(&unread));
-            let limit = if grpc::is_grpc(request.headers()) { u64::MAX } else { settings.body_limit };
+            let is_grpc = grpc::is_grpc(request.headers());
+            let limit = if is_grpc { u64::MAX } else { settings.intake.config().limits.upload_bytes };
             let is_alone = request.version() < Version::HTTP_2;
             let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&arrived))));
             request.extensions_mut().insert(peer);

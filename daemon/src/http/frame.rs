@@ -39,15 +39,15 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     // The query is left out: it may carry a signed link.
     let span = tracing::info_span!("request", %id, %method, path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = match server.places().try_acquire_owned() {
-        Ok(place) => {
+    let response = match server.places().try_enter() {
+        Some(place) => {
             let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
             answer.await.unwrap_or_else(|panic| crashed(&span, &*panic)).map(|body| {
                 // The place is free again once the last byte of the answer is gone.
                 axum::body::Body::new(Held::new(body, place))
             })
         }
-        Err(_) => {
+        None => {
             refused(Refusal::new(ErrorCode::RateLimited, "too many requests at once: limits.connections is reached"))
         }
     };

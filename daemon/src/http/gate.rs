@@ -26,7 +26,7 @@ pub(super) async fn gate(State(server): State<Arc<Server>>, mut request: Request
 
 fn admit(server: &Server, request: &mut Request) -> Result<(), Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let limit = server.limits.upload_bytes;
+    let limit = server.config().limits.upload_bytes;
     // A gRPC body is a stream of messages; their content is counted where it is taken.
     if length.is_some_and(|length: u64| length > limit) && !grpc::is_grpc(request.headers()) {
         return Err(too_large(limit));

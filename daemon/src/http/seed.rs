@@ -117,7 +117,7 @@ pub(super) async fn transform(
     };
     let place = tokio::time::timeout(PATIENCE, server.seed_bodies.acquire()).await.map_err(|_| busy())?;
     let late = || Refusal::new(ErrorCode::RequestTimeout, "the body did not arrive in time");
-    let arriving = read_whole(body, server.limits.upload_bytes as usize);
+    let arriving = read_whole(body, server.config().limits.upload_bytes as usize);
     let bytes = tokio::time::timeout(PATIENCE, arriving).await.map_err(|_| late())??;
     let draft = ticket.draft()?;
     // Decoding tens of megabytes takes a while, which the other requests must not wait for.

@@ -1,6 +1,6 @@
 //! Decoding uploads: within a share of the memory, and never more at once than there are cores.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use models::picture::{self, Header, Limits, Picture, PictureError};
 use protocol::{ErrorCode, OutputFormat};
@@ -33,21 +33,44 @@ impl Checked {
 
 /// The pool of decoding memory and cores.
 pub(super) struct Decoding {
-    memory: Arc<Semaphore>,
-    units: u32,
+    memory: Mutex<Memory>,
     cores: Arc<Semaphore>,
 }
 
-impl Decoding {
-    /// Sets a quarter of the memory for jobs aside for decoding uploads.
-    pub(super) fn new(limits: &config::Limits) -> Self {
-        let units = u32::try_from((limits.memory_bytes / 4 / UNIT).max(1)).unwrap_or(u32::MAX).min(1 << 20);
+/// What is set aside for decoding uploads.
+#[derive(Clone)]
+struct Memory {
+    free: Arc<Semaphore>,
+    units: u32,
+}
+
+impl Memory {
+    fn new(units: u32) -> Self {
+        Self { free: Arc::new(Semaphore::new(units as usize)), units }
+    }
+}
+
+impl Default for Decoding {
+    fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { memory: Arc::new(Semaphore::new(units as usize)), units, cores: Arc::new(Semaphore::new(cores)) }
+        Self { memory: Mutex::new(Memory::new(0)), cores: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+impl Decoding {
+    /// Returns the pool that a quarter of the memory for jobs is set aside in. When that has changed it is a new one;
+    /// what is being decoded then soon lets go of the old one.
+    fn memory(&self, limits: &config::Limits) -> Memory {
+        let units = u32::try_from((limits.memory_bytes / 4 / UNIT).max(1)).unwrap_or(u32::MAX).min(1 << 20);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.units != units {
+            *memory = Memory::new(units);
+        }
+        memory.clone()
     }
 
     /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
-    pub(super) async fn check(&self, draft: Draft, limits: Limits) -> Result<Checked, Refusal> {
+    pub(super) async fn check(&self, draft: Draft, limits: &config::Limits) -> Result<Checked, Refusal> {
         self.check_with(draft, limits, |_| Ok(())).await
     }
 
@@ -55,9 +78,11 @@ impl Decoding {
     pub(super) async fn check_with(
         &self,
         draft: Draft,
-        limits: Limits,
+        limits: &config::Limits,
         look: impl FnOnce(&Picture) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Checked, Refusal> {
+        let Memory { free, units } = self.memory(limits);
+        let limits = Limits { pixels: limits.pixels };
         // The core comes first: only so many uploads are in memory at all. Neither semaphore is ever closed.
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let (draft, bytes, header) = blocking(move || {
@@ -67,17 +92,16 @@ impl Decoding {
         })
         .await?;
         let needed = u32::try_from((header.decoding_bytes + bytes.len() as u64).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        if needed > self.units {
+        if needed > units {
             return Err(Refusal::new(
                 ErrorCode::TooMuchMemory,
                 format!(
-                    "decoding this picture takes {needed} MiB, and {} MiB are set aside for that; send a smaller \
-                     picture or raise limits.memory",
-                    self.units
+                    "decoding this picture takes {needed} MiB, and {units} MiB are set aside for that; send a \
+                     smaller picture or raise limits.memory"
                 ),
             ));
         }
-        let memory = Arc::clone(&self.memory).acquire_many_owned(needed).await;
+        let memory = free.acquire_many_owned(needed).await;
         blocking(move || {
             let decoded = picture::decode(&bytes, limits);
             let looked = decoded.map_err(|error| picture_refusal(&error)).and_then(|(_, picture)| look(&picture));

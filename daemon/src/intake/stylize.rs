@@ -51,7 +51,7 @@ impl Intake {
             return Err(Refusal::new(ErrorCode::InvalidPicture, "the picture is empty; send the file's content"));
         }
         let style = self.ready_style(&order.style)?;
-        let photo = self.0.decoding.check(photo, self.picture_limits()).await?;
+        let photo = self.0.decoding.check(photo, &self.config().limits).await?;
         let (parameters, width, height) = self.parameters(&order, &photo.header)?;
         let memory_bytes = self.memory_needed(style, &photo.header, width, height).await?;
         let job = NewJob {

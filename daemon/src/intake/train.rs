@@ -106,7 +106,7 @@ impl Intake {
         let look = move |picture: &models::picture::Picture| {
             check_artwork(picture, least_px).map_err(|error| train_refusal(&error))
         };
-        self.0.decoding.check_with(artwork, self.picture_limits(), look).await
+        self.0.decoding.check_with(artwork, &self.config().limits, look).await
     }
 
     /// Returns what a training needs, and refuses one that can never run.

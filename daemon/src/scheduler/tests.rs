@@ -141,6 +141,18 @@ fn a_job_that_waits_again_is_not_begun_before_its_device_has_let_go_of_it() {
 }
 
 #[test]
+fn a_larger_budget_lets_the_next_one_in_and_a_smaller_one_takes_nothing_away() {
+    let [first, second, third] = ids();
+    let mut scheduler = Scheduler::new(2, 10);
+    assert_eq!(scheduler.apply(photo(first, 8)), [start(first, 0, Foreground)]);
+    assert_eq!(scheduler.apply(photo(second, 8)), []);
+    assert_eq!(scheduler.apply(Input::Budget { memory_bytes: 16 }), [start(second, 1, Foreground)]);
+    assert_eq!(scheduler.apply(Input::Budget { memory_bytes: 8 }), []);
+    assert_eq!(scheduler.apply(photo(third, 1)), []);
+    assert_eq!(scheduler.apply(ended(0, Foreground)), [], "the other one still takes all there is");
+}
+
+#[test]
 fn draining_interrupts_everything_and_starts_nothing() {
     let [first, second, shot] = ids();
     let mut scheduler = Scheduler::new(1, 10);
@@ -197,7 +209,7 @@ impl Onlooker {
                 self.slots.remove(&(device, slot));
                 self.interrupted.retain(|place| *place != (device, slot));
             }
-            Input::Withdrawn { .. } | Input::Drain => {}
+            Input::Withdrawn { .. } | Input::Budget { .. } | Input::Drain => {}
         }
         for action in scheduler.apply(input) {
             match action {

@@ -172,10 +172,23 @@ async fn a_draining_daemon_accepts_nothing_and_lets_waiters_go() {
     strings.begun();
     let waiter = house.intake().wait(job.id, Duration::from_secs(60));
     let (waited, ()) = tokio::join!(waiter, async { house.daemon().drain() });
-    assert_eq!(waited.unwrap().state.name(), StateName::Running);
+    assert!(!waited.unwrap().state.is_finished());
     let refusal = house.submit(None, order(), &PHOTO).await.unwrap_err();
     assert_eq!(refusal.code, ErrorCode::Draining);
     assert!(refusal.retry_after.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_daemon_stops_its_devices_while_the_doors_are_still_open() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    strings.begun();
+    let mut latest = house.daemon().store().feed().follow();
+    house.daemon().drain();
+    while house.job(job.id).await.state.name() != StateName::Queued {
+        latest.changed().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,6 +210,24 @@ async fn a_job_that_can_never_run_is_refused_with_the_number() {
     let refusal = house.submit(None, order(), &picture(1500, 1000)).await.unwrap_err();
     assert_eq!(refusal.code, ErrorCode::TooMuchMemory);
     assert!(refusal.detail.contains("MiB"), "{}", refusal.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_and_reserve_change_while_the_daemon_runs() {
+    let (engine, _strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let refused = async |config: daemon::config::Config| {
+        house.intake().reconfigure(config);
+        house.submit(None, order(), &picture(1500, 1000)).await.err().map(|refusal| refusal.code)
+    };
+    assert_eq!(refused(house.config.clone()).await, None);
+    let mut config = house.config.clone();
+    config.limits.memory_bytes = 64 << 20;
+    assert_eq!(refused(config.clone()).await, Some(ErrorCode::TooMuchMemory));
+    assert_eq!(house.intake().devices()[0].memory_bytes, 64 << 20);
+    config.data.reserve_bytes = u64::MAX;
+    assert_eq!(refused(config).await, Some(ErrorCode::StorageFull));
+    assert_eq!(refused(house.config.clone()).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

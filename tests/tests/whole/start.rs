@@ -94,15 +94,41 @@ fn a_reload_says_what_it_could_not_change_and_a_broken_file_changes_nothing() {
     daemon.signal("HUP");
     let line = daemon.logged("the configuration stays as it is");
     assert!(line.contains("unknown key log.levle"), "{line}");
-    file(folder.path(), "atelier.toml", "[limits]\nconnections = 7\n[queue]\nmax_waiting = 3\n");
+    file(folder.path(), "atelier.toml", "[devices]\nuse = [\"cpu:1\"]\n[queue]\nmax_waiting = 3\n");
     daemon.signal("HUP");
     let line = daemon.logged("wait for a restart");
-    assert!(line.contains("limits.connections") && !line.contains("max_waiting"), "{line}");
+    assert!(line.contains("devices.use") && !line.contains("max_waiting"), "{line}");
     file(folder.path(), "atelier.toml", "[log]\nlevel = \"debug\"\n");
     daemon.signal("HUP");
     daemon.logged("has been read again");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().code(), Some(0));
+}
+
+#[test]
+fn a_reload_puts_limits_and_names_in_force_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Running::start(folder.path());
+    let by_name = || daemon.ask("GET http://paint.example/v1/styles HTTP/1.1", b"");
+    let submit = || {
+        let head = "POST /v1/stylize?style=great-wave HTTP/1.1\r\nContent-Type: image/png";
+        daemon.ask(head, &tests::picture(40, 30))
+    };
+    assert!(by_name().contains("foreign_host"));
+    assert!(submit().starts_with("HTTP/1.1 202"));
+    let changed = "[server]\nallowed_hosts = [\"paint.example\"]\n[limits]\nupload_bytes = 100\n";
+    file(folder.path(), "atelier.toml", changed);
+    daemon.signal("HUP");
+    daemon.logged("has been read again");
+    assert!(by_name().starts_with("HTTP/1.1 200"));
+    assert!(submit().contains("limits.upload_bytes, 100 bytes"));
+    file(folder.path(), "atelier.toml", "[limits]\npixels = 100\nrequests_per_minute = 2\n");
+    daemon.signal("HUP");
+    daemon.logged("has been read again");
+    assert!(submit().contains("too_many_pixels"));
+    assert!(by_name().contains("foreign_host"), "it is not counted");
+    submit();
+    assert!(submit().contains("rate_limited"));
 }
 
 #[test]

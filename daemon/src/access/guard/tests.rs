@@ -17,10 +17,12 @@ fn guard(tokens_file: Option<&Path>, requests_per_minute: Option<u32>) -> Guard 
     Guard {
         keyring: tokens_file.map(|path| Keyring::open(path).unwrap()),
         sessions: Sessions::default(),
-        hosts: HostRule::new(None, &[]),
         links: Signer::new(SIGNER_KEY),
-        pace: requests_per_minute.map(RateLimit::per_minute),
         is_secure: false,
+        rules: RwLock::new(Arc::new(Rules {
+            hosts: HostRule::new(None, &[]),
+            pace: requests_per_minute.map(RateLimit::per_minute),
+        })),
     }
 }
 
