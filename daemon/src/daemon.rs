@@ -13,6 +13,7 @@ use rustix::fs::FlockOperation;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Current};
+use crate::disk::make_folder;
 use crate::dispatch::{self, Dispatch, Threads};
 use crate::engine::Engine;
 use crate::intake::{Intake, Parts};
@@ -74,7 +75,7 @@ impl Daemon {
     pub fn start(config: Config, engines: Vec<Box<dyn Engine>>, verifier: Option<&Path>) -> Result<Self, StartError> {
         let data = config.data.dir.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
-        std::fs::create_dir_all(&data).map_err(unusable)?;
+        make_folder(&data).map_err(unusable)?;
         let lock = lock(&data)?;
         let spool = Arc::new(Spool::open(&data, config.data.reserve_bytes).map_err(unusable)?);
         let opened = store::open(&data, &spool, verifier)?;

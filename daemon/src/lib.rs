@@ -28,6 +28,7 @@ pub mod mail;
 mod retention;
 
 pub mod curve;
+mod disk;
 pub mod record;
 mod sequence;
 pub mod spool;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::spool::sync_folder;
+use crate::disk::{sync_folder, write_synced};
 
 /// How many numbers are set aside with one write.
 const BLOCK: u64 = 100_000;
@@ -52,9 +52,7 @@ impl Sequence {
         if self.next == self.set_aside {
             let end = self.next + BLOCK;
             let staging = self.file.with_extension("new");
-            let mut file = fs::File::create(&staging)?;
-            io::Write::write_all(&mut file, end.to_string().as_bytes())?;
-            file.sync_data()?;
+            write_synced(&staging, end.to_string().as_bytes())?;
             fs::rename(&staging, &self.file)?;
             if let Some(folder) = self.file.parent() {
                 sync_folder(folder)?;

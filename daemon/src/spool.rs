@@ -13,13 +13,14 @@
 //! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A folder
 //! named by a job's id is therefore always whole.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::{ErrorCode, JobId, JobState};
 
+use crate::disk::{make_folder, sync_folder, write_synced};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
@@ -49,9 +50,7 @@ impl Spool {
         if incoming.exists() {
             fs::remove_dir_all(&incoming)?;
         }
-        fs::create_dir_all(&incoming)?;
-        sync_folder(&root)?;
-        sync_folder(data)?;
+        make_folder(&incoming)?;
         Ok(Self { root, incoming, drafts: AtomicU64::new(0), reserve_bytes: AtomicU64::new(reserve_bytes) })
     }
 
@@ -341,17 +340,6 @@ pub(crate) fn storage_refusal(error: &io::Error) -> Refusal {
             format!("the data folder does not take the upload ({error}); look at the daemon's log"),
         ),
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
-}
-
-/// Makes renames and new names in a folder survive a power cut.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

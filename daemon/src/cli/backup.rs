@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use super::{Failure, out};
 use crate::config::{Config, Sources};
-use crate::spool::sync_folder;
+use crate::disk::sync_folder;
 
 /// Files of the data folder beside the spool that a daemon goes on with: its event counter, the key of its links.
 const LOOSE_FILES: [&str; 2] = ["sequence", "links.key"];

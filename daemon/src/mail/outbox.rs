@@ -1,13 +1,13 @@
 //! The transport of a machine without mail: a folder of `.eml` files that any mail program opens.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use lettre::Message;
 
 use super::transport::Outcome;
-use crate::spool::sync_folder;
+use crate::disk::{make_folder, sync_folder, write_synced};
 
 /// Puts a letter into the folder; a second try replaces the first.
 pub(super) async fn put(folder: &Path, name: &str, message: &Message) -> Outcome {
@@ -23,7 +23,7 @@ pub(super) async fn put(folder: &Path, name: &str, message: &Message) -> Outcome
 pub(super) async fn probe(folder: &Path) -> Result<(), String> {
     let (path, shown) = (folder.to_owned(), folder.display());
     let tried = off_the_edge(move || {
-        fs::create_dir_all(&path)?;
+        make_folder(&path)?;
         let probe = path.join(".probe");
         File::create(&probe)?;
         fs::remove_file(probe)
@@ -32,11 +32,9 @@ pub(super) async fn probe(folder: &Path) -> Result<(), String> {
 }
 
 fn write(folder: &Path, place: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let staged = place.with_extension("new");
-    let mut file = File::create(&staged)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    write_synced(&staged, bytes)?;
     fs::rename(&staged, place)?;
     sync_folder(folder)
 }

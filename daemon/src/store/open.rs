@@ -16,10 +16,11 @@ use protocol::{JobId, StateName};
 use super::index::{Index, IndexError};
 use super::ledger::{KEPT_EVENTS, Ledger};
 use super::summary::Summaries;
+use crate::disk::sync_folder;
 use crate::feed::Feed;
 use crate::record::Record;
 use crate::sequence::Sequence;
-use crate::spool::{Spool, sync_folder};
+use crate::spool::Spool;
 
 /// How long verifying may take before the index counts as damaged: reading a damaged one can spin for ever.
 const VERIFY_LIMIT: Duration = Duration::from_secs(8);

@@ -1,0 +1,58 @@
+//! Making things survive a power cut: a file's bytes are safe once the file is synced, its name once its folder is.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Makes a folder, and what it lies in, so that their names survive a power cut; also where an earlier start made them
+/// and ended before they were safe.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    if folder.is_dir() {
+        // Whoever else made it may not let this one look into what it lies in.
+        let _ = sync_folder(parent);
+        return Ok(());
+    }
+    make_folder(parent)?;
+    fs::create_dir(folder)?;
+    sync_folder(parent)
+}
+
+/// Makes renames and new names in a folder survive a power cut.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Writes a new file whose bytes survive a power cut; its name does once its folder is synced.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_with_all_it_lies_in_and_may_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        make_folder(&deep).unwrap();
+        make_folder(&deep).unwrap();
+        assert!(deep.is_dir());
+        fs::write(deep.join("file"), "x").unwrap();
+        assert!(make_folder(&deep.join("file")).is_err());
+    }
+}
