@@ -5,12 +5,15 @@
 #![expect(clippy::must_use_candidate, reason = "a test that ignores an answer is caught by its assertions")]
 
 mod browser;
+mod chance;
+pub mod disk;
 mod door;
 mod house;
 mod puppet;
 mod served;
 
 pub use browser::{Browser, DESK, PHONE};
+pub use chance::Chance;
 pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
 pub use puppet::{Act, Deed, Move, Puppet, puppet};

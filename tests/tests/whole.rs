@@ -62,9 +62,15 @@ mod page_learn;
 mod page_paint;
 #[path = "whole/page_shape.rs"]
 mod page_shape;
+#[path = "whole/power_cut.rs"]
+mod power_cut;
 #[path = "whole/program.rs"]
 mod program;
 #[path = "whole/queue.rs"]
 mod queue;
+#[path = "whole/recorded_life.rs"]
+mod recorded_life;
+#[path = "whole/reopened.rs"]
+mod reopened;
 #[path = "whole/start.rs"]
 mod start;

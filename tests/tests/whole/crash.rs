@@ -24,14 +24,20 @@ pub(crate) struct Atelierd {
 impl Atelierd {
     /// Starts it on a folder and waits for its start-up block.
     pub(crate) fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_atelierd-under-test"))
+        Self::start_with(folder, |_| {})
+    }
+
+    /// Starts it with other settings.
+    pub(crate) fn start_with(folder: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelierd-under-test"));
+        command
             .env("ATELIER_SERVER__LISTEN", "127.0.0.1:0")
             .env("ATELIER_DATA__DIR", folder.join("data"))
             .env("ATELIER_LOG__LEVEL", "warn")
             .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| line.split_once("http://").map(|(_, address)| format!("http://{address}")));
         Self { child, url: url.expect("the start-up block names the address") }
