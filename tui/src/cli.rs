@@ -86,7 +86,9 @@ async fn run(mut cli: Cli, printer: &Printer) -> Result<(), CliError> {
     cli.global.read_token()?;
     let Some(command) = cli.command else { return console::run(cli.console, cli.global, printer).await };
     if cli.console.is_given() {
-        return Err(CliError::Usage("--once, --ascii and --ground are for the console, without a command".to_owned()));
+        return Err(CliError::Usage(
+            "--once, --ascii, --ground and --pictures are for the console, without a command".to_owned(),
+        ));
     }
     if let Command::Completions { shell } = command {
         return printer.completions(shell);

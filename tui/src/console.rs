@@ -10,6 +10,7 @@ use ratatui::crossterm::event::{Event, EventStream, KeyEventKind};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+mod canvas;
 mod carry;
 mod job_control;
 mod link;
@@ -17,10 +18,10 @@ mod local;
 mod signals;
 
 use crate::app::{App, Effect, Input, update};
+use crate::ask::Protocol;
 use crate::conn::{CallError, Server, Token};
-use crate::term::Screen;
-use crate::theme::{Charset, Ground, Theme};
-use crate::view;
+use crate::theme::{Charset, Ground, Tone};
+use canvas::Canvas;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
@@ -30,8 +31,19 @@ const FRAME: Duration = Duration::from_millis(100);
 pub(crate) struct Looks {
     /// Which characters it may use.
     pub(crate) charset: Charset,
-    /// What the terminal writes on; looked up where absent.
+    /// What the terminal writes on; the terminal is asked where absent.
     pub(crate) ground: Option<Ground>,
+    /// How pictures are shown; the terminal is asked where absent.
+    pub(crate) pictures: Option<Pictures>,
+}
+
+/// How pictures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pictures {
+    /// As half blocks.
+    Blocks,
+    /// Pixel by pixel.
+    Pixels(Protocol),
 }
 
 /// How the console ended.
@@ -69,19 +81,20 @@ pub(crate) fn has_terminal() -> bool {
 /// # Errors
 /// When the terminal fails, and when the daemon refuses from the beginning.
 pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> Result<Ended, ConsoleError> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let theme = Theme::detect(looks.charset, looks.ground, variable);
     // Before the screen: a signal that comes between the two must find a handler.
     let mut signals = signals::Signals::listen()?;
     let mut app = App::new(server.to_string(), Timestamp::now(), TimeZone::system());
-    let mut screen = Screen::open()?;
+    let (mut canvas, typed) = Canvas::open(looks)?;
+    app.size = canvas.size()?;
     let (inputs, mut heard) = mpsc::channel(256);
+    for key in typed {
+        // More than fit have not been typed in a moment.
+        let _ = inputs.try_send(Input::Key(key));
+    }
     let mut link = link::Link::new(server, token, inputs.clone());
     let mut events = EventStream::new();
     let mut tick = interval(Duration::from_millis(250));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let size = screen.terminal.size()?;
-    app.size = (size.width, size.height);
     let (mut next_frame, mut is_stale) = (Instant::now(), true);
     loop {
         let input = tokio::select! {
@@ -89,12 +102,12 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
             signal = signals.next() => match signal {
                 signals::Signal::End(number) => return Ok(Ended::Signal(number)),
                 signals::Signal::Stop => {
-                    suspend(&mut screen)?;
+                    canvas.suspend()?;
                     is_stale = true;
                     continue;
                 }
                 signals::Signal::Continue => {
-                    screen.resume()?;
+                    canvas.resume()?;
                     is_stale = true;
                     continue;
                 }
@@ -105,7 +118,7 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
                 None => return Ok(Ended::Left),
             },
             () = sleep_until(next_frame), if is_stale => {
-                screen.terminal.draw(|frame| view::draw(&app, theme, frame))?;
+                canvas.draw(&app)?;
                 (next_frame, is_stale) = (Instant::now() + FRAME, false);
                 continue;
             }
@@ -120,26 +133,20 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
         for effect in update(&mut app, now, input) {
             match effect {
                 Effect::Detach => return Ok(link.leave()),
-                Effect::Suspend if job_control::has_shell() => suspend(&mut screen)?,
-                Effect::Suspend => app.tell(crate::theme::Tone::Waiting, "no shell to go back to; q leaves"),
-                Effect::Repaint => screen.forget()?,
+                Effect::Suspend if job_control::has_shell() => canvas.suspend()?,
+                Effect::Suspend => app.tell(Tone::Waiting, "no shell to go back to; q leaves"),
+                Effect::Repaint => canvas.forget()?,
                 Effect::Reconnect => link.hurry(),
                 other => carry::out(other, link.connection(), &inputs),
             }
         }
-        if screen.is_lost() {
+        if canvas.is_lost() {
             return Err(ConsoleError::Crashed);
         }
         if let Some(error) = link.refusal() {
             return Err(error.into());
         }
     }
-}
-
-fn suspend(screen: &mut Screen) -> io::Result<()> {
-    screen.suspend();
-    job_control::stop()?;
-    screen.resume()
 }
 
 fn translate(event: Event) -> Option<Input> {

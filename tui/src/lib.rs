@@ -2,8 +2,9 @@
 //!
 //! It knows the daemon by its wire format alone. `conn` talks, [`cli`] reads orders and shows answers. The console is
 //! `console` (the loop), `app` (what it knows and how that changes), `view` (from there to the screen), `keys`
-//! (what can be pressed) and `theme` (how it looks).
+//! (what can be pressed), `theme` (how it looks), `ask` and `graphics` (what the terminal can do, and pictures on it).
 
+mod ask;
 mod chart;
 pub mod cli;
 mod conn;
@@ -12,6 +13,7 @@ mod app;
 mod console;
 pub mod cost;
 mod curves;
+mod graphics;
 mod keys;
 mod picture;
 pub mod term;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use image::imageops::thumbnail;
 use image::{ImageReader, Limits, RgbImage};
+use ratatui::layout::Rect;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// The longest side that is kept, in pixels: more than any terminal shows.
-const LONGEST_PX: u32 = 400;
+const LONGEST_PX: u32 = 800;
 
 /// The longest side that is read, in pixels.
 const READ_PX: u32 = 20_000;
@@ -70,6 +71,11 @@ impl Picture {
         f64::from(self.width) / f64::from(self.height.max(1))
     }
 
+    /// Returns its pixels.
+    pub(crate) fn image(&self) -> Option<RgbImage> {
+        RgbImage::from_raw(self.width, self.height, self.rgb.to_vec())
+    }
+
     /// Scales to exactly this size: rows of colours.
     pub(crate) fn scaled(&self, width: u32, height: u32) -> Vec<Vec<(u8, u8, u8)>> {
         let source = |at: u32, of: u32, from: u32| {
@@ -93,6 +99,15 @@ impl Picture {
         };
         (0..height).map(|y| (0..width).map(|x| mean(x, y)).collect()).collect()
     }
+}
+
+/// A picture and its place on the screen, in the picture's proportions as far as cells allow.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    /// The picture.
+    pub(crate) picture: Picture,
+    /// Where it is.
+    pub(crate) place: Rect,
 }
 
 fn jpeg(bytes: &[u8]) -> Result<RgbImage, String> {
@@ -140,8 +155,8 @@ mod tests {
     #[test]
     fn a_large_picture_is_kept_small() {
         let mut png = Vec::new();
-        RgbImage::new(1000, 10).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+        RgbImage::new(2000, 20).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
         let picture = Picture::decode(&png).unwrap();
-        assert_eq!((picture.width, picture.height, picture.full_size()), (400, 4, (1000, 10)));
+        assert_eq!((picture.width, picture.height, picture.full_size()), (800, 8, (2000, 20)));
     }
 }

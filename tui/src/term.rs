@@ -1,6 +1,7 @@
 //! The terminal: taken over, and given back whatever happens.
 
 use std::io::{self, Stdout, Write as _};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,8 +14,8 @@ use ratatui::layout::{Position, Rect};
 
 /// The screen, ours until this is dropped.
 pub struct Screen {
-    /// What is drawn to.
-    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// What is drawn to. Never dropped: it would complain on stderr, and panic where that is gone too.
+    pub(crate) terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     /// Set by a panic that has given the terminal back.
     is_lost: Arc<AtomicBool>,
 }
@@ -36,7 +37,7 @@ impl Screen {
             }
         }));
         // Made first: it asks for the size, which fails where there is no terminal.
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?);
         let screen = Self { terminal, is_lost };
         enter()?;
         Ok(screen)

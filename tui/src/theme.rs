@@ -90,7 +90,8 @@ const CURVES: [[(u8, u8, u8); 2]; 6] = [
 const CURVES_16: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red];
 
 impl Theme {
-    /// Reads what the environment tells about the terminal. `variable` looks one up.
+    /// Reads what the environment tells about the terminal, its ground where nothing better is known. `variable` looks
+    /// one up.
     pub(crate) fn detect(charset: Charset, ground: Option<Ground>, variable: impl Fn(&str) -> Option<String>) -> Self {
         Self { depth: depth(&variable), ground: ground.unwrap_or_else(|| self::ground(&variable)), charset }
     }

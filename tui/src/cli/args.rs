@@ -35,15 +35,18 @@ pub(crate) struct Console {
     /// Draw with ASCII alone
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// The terminal's ground; asked of the environment where absent
+    /// The terminal's ground; where absent the terminal is asked
     #[arg(long, value_enum, value_name = "GROUND")]
     pub(crate) ground: Option<GroundName>,
+    /// How pictures are shown; where absent the terminal is asked
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) pictures: Option<PicturesName>,
 }
 
 impl Console {
     /// Says whether any of it was said.
     pub(crate) const fn is_given(&self) -> bool {
-        self.once || self.ascii || self.ground.is_some()
+        self.once || self.ascii || self.ground.is_some() || self.pictures.is_some()
     }
 }
 
@@ -67,6 +70,19 @@ impl Global {
 pub(crate) enum GroundName {
     Dark,
     Light,
+}
+
+/// How a terminal shows pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PicturesName {
+    /// Two pixels a character
+    Blocks,
+    /// Kitty's protocol
+    Kitty,
+    /// Sixels
+    Sixel,
+    /// iTerm2's protocol
+    Iterm2,
 }
 
 /// What every command understands.
@@ -303,5 +319,7 @@ mod tests {
         check("atelier --once --json", true);
         check("atelier --ascii --ground light", true);
         check("atelier --ground grey", false);
+        check("atelier --pictures sixel", true);
+        check("atelier --pictures oil", false);
     }
 }

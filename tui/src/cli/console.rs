@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use protocol::{Device, EventBody, Job, Mail, Style};
 use serde::Serialize;
 
-use super::args::{Console, Global, GroundName};
+use super::args::{Console, Global, GroundName, PicturesName};
 use super::printer::Printer;
 use super::{CliError, jobs, view};
+use crate::ask::Protocol;
 use crate::conn::Connection;
-use crate::console::{self, ConsoleError, Ended, Looks};
+use crate::console::{self, ConsoleError, Ended, Looks, Pictures};
 use crate::theme::{Charset, Ground};
 
 /// Shows what there is: as it changes, or once.
@@ -24,7 +25,13 @@ pub(super) async fn run(order: Console, global: Global, printer: &Printer) -> Re
         GroundName::Dark => Ground::Dark,
         GroundName::Light => Ground::Light,
     });
-    let looks = Looks { charset: if order.ascii { Charset::Ascii } else { Charset::Unicode }, ground };
+    let pictures = order.pictures.map(|name| match name {
+        PicturesName::Blocks => Pictures::Blocks,
+        PicturesName::Kitty => Pictures::Pixels(Protocol::Kitty),
+        PicturesName::Sixel => Pictures::Pixels(Protocol::Sixel),
+        PicturesName::Iterm2 => Pictures::Pixels(Protocol::Iterm2),
+    });
+    let looks = Looks { charset: if order.ascii { Charset::Ascii } else { Charset::Unicode }, ground, pictures };
     match console::run(global.server, global.token, looks).await {
         Ok(Ended::Left) => Ok(()),
         Ok(Ended::NeverConnected(error)) | Err(ConsoleError::Call(error)) => Err(error.into()),

@@ -9,12 +9,13 @@ use super::table::{self, Cell, Column, Rows, cell, column, rest, toned};
 use super::text::{pieces, put, wrap};
 use crate::app::files::Files;
 use crate::cli::view::{bytes, plain};
+use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 
 const COLUMNS: [Column; 2] = [rest("NAME", 0), column("SIZE", 9, 1)];
 
 /// Draws the choice over everything.
-pub(super) fn draw(files: &Files, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(files: &Files, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     Clear.render(area, buffer);
     let folder = files.folder.as_ref().map(|folder| folder.display().to_string()).unwrap_or_default();
     let marked = match files.marks.len() {
@@ -30,13 +31,9 @@ pub(super) fn draw(files: &Files, theme: Theme, area: Rect, buffer: &mut Buffer)
     pieces(&heading, theme, Rect { height: 1, ..area }, buffer);
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
     if let Some(problem) = &files.problem {
-        return put(
-            &format!(" {}", plain(problem)),
-            Tone::Bad,
-            theme,
-            Rect { height: body.height.min(1), ..body },
-            buffer,
-        );
+        let line = Rect { height: body.height.min(1), ..body };
+        put(&format!(" {}", plain(problem)), Tone::Bad, theme, line, buffer);
+        return None;
     }
     let list = if body.width >= 60 { Rect { width: body.width / 2, ..body } } else { body };
     let shown = files.shown();
@@ -53,20 +50,21 @@ pub(super) fn draw(files: &Files, theme: Theme, area: Rect, buffer: &mut Buffer)
     table::draw(&COLUMNS, &Rows { count: shown.len(), chosen: files.index(), row: &row }, theme, list, buffer);
     let beside = Rect { x: list.right() + 1, width: body.right().saturating_sub(list.right() + 1), ..body };
     let chosen = files.chosen().map(|(_, path)| path);
-    let Some((_, preview)) = files.preview.as_ref().filter(|(path, _)| Some(path) == chosen.as_ref()) else { return };
+    let (_, preview) = files.preview.as_ref().filter(|(path, _)| Some(path) == chosen.as_ref())?;
     match preview {
         Ok(picture) if !beside.is_empty() => {
             let (width, height) = picture.full_size();
             put(&format!("{width}×{height}"), Tone::Quiet, theme, Rect { height: 1, ..beside }, buffer);
             let place = Rect { y: beside.y + 1, height: beside.height - 1, ..beside };
-            pixels::draw(picture, theme, place, buffer);
+            pixels::draw(picture, theme, place, buffer)
         }
-        Ok(_) => {}
+        Ok(_) => None,
         Err(problem) => {
             let lines = wrap(&plain(problem), usize::from(beside.width.max(1)));
             for (y, line) in (beside.y..beside.bottom()).zip(lines) {
                 put(&line, Tone::Quiet, theme, Rect { y, height: 1, ..beside }, buffer);
             }
+            None
         }
     }
 }

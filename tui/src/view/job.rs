@@ -12,25 +12,27 @@ use crate::app::App;
 use crate::app::filter::style;
 use crate::app::jobs::waited;
 use crate::cli::view::{bytes, dimensions, parameters, seconds};
+use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 
 /// Draws one job over the whole view, with its painting.
-pub(super) fn full(app: &App, job: &Job, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn full(app: &App, job: &Job, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let area = Rect { x: area.x + 1, width: area.width - 1, ..area };
     let painting = app.painting.as_ref().filter(|(id, _)| *id == job.id).and_then(|(_, picture)| picture.as_ref());
     let beside = area.width >= 90;
     let texts = if painting.is_some() && beside { Rect { width: area.width / 2, ..area } } else { area };
     let bottom = fields::draw(&rows(app, job), theme, texts, buffer);
-    let Some(painting) = painting else { return };
+    let painting = painting?;
     let place = if beside {
         Rect { x: texts.right() + 1, width: area.right() - texts.right() - 1, ..area }
     } else {
         let y = (bottom + 1).min(area.bottom());
         Rect { y, height: area.bottom() - y, ..area }
     };
-    if place.height >= 4 {
-        pixels::draw(painting, theme, place, buffer);
+    if place.height < 4 {
+        return None;
     }
+    pixels::draw(painting, theme, place, buffer)
 }
 
 /// Returns everything there is to say about a job, the most important first.

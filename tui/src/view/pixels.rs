@@ -4,18 +4,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::picture::Picture;
+use crate::picture::{Picture, Shown};
 use crate::theme::{Charset, Depth, Theme};
 
 /// From dark to light, for eyes that see letters.
 const LETTERS: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 const BLOCKS: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
-/// Draws a picture as large as the area allows, in its own proportions, and returns the part that it covers.
-pub(super) fn draw(picture: &Picture, theme: Theme, area: Rect, buffer: &mut Buffer) -> Rect {
+/// Draws a picture as large as the area allows, in its own proportions, and says where it is.
+pub(super) fn draw(picture: &Picture, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let part = place(picture, area);
     if part.is_empty() {
-        return part;
+        return None;
     }
     let pixels = picture.scaled(u32::from(part.width), u32::from(part.height) * 2);
     for (row, y) in (part.y..part.bottom()).enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn draw(picture: &Picture, theme: Theme, area: Rect, buffer: &mut Buf
             }
         }
     }
-    part
+    Some(Shown { picture: picture.clone(), place: part })
 }
 
 /// Finds the largest part of an area with the picture's proportions; a cell is twice as high as it is wide.

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::table::{self, Cell, Column, Rows, cell, column, maybe, rest, toned};
 use super::{fields, pixels};
 use crate::app::App;
+use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 
 const COLUMNS: [Column; 5] = [
@@ -18,7 +19,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// Draws the view.
-pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let names = app.styles.rows();
     let row = |index: usize| {
         let style = app.styles.get(&names[index]);
@@ -36,24 +37,22 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         (area, Rect::ZERO)
     };
     table::draw(&COLUMNS, &rows, theme, list, buffer);
-    if let Some(style) = app.styles.chosen().filter(|_| !details.is_empty()) {
-        // Text beside picture where the picture would be small below it.
-        let text = if details.width < 100 && details.width >= 60 {
-            Rect { width: details.width * 3 / 5, ..details }
-        } else {
-            details
-        };
-        let bottom = fields::draw(&about(style), theme, text, buffer);
-        let picture = if text == details {
-            let y = (bottom + 1).min(details.bottom());
-            Rect { y, height: details.bottom() - y, ..details }
-        } else {
-            Rect { x: text.right() + 1, width: details.right() - text.right() - 1, ..details }
-        };
-        if let Some(preview) = app.styles.preview(style).filter(|_| picture.height >= 4) {
-            pixels::draw(preview, theme, picture, buffer);
-        }
-    }
+    let style = app.styles.chosen().filter(|_| !details.is_empty())?;
+    // Text beside picture where the picture would be small below it.
+    let text = if details.width < 100 && details.width >= 60 {
+        Rect { width: details.width * 3 / 5, ..details }
+    } else {
+        details
+    };
+    let bottom = fields::draw(&about(style), theme, text, buffer);
+    let picture = if text == details {
+        let y = (bottom + 1).min(details.bottom());
+        Rect { y, height: details.bottom() - y, ..details }
+    } else {
+        Rect { x: text.right() + 1, width: details.right() - text.right() - 1, ..details }
+    };
+    let preview = app.styles.preview(style).filter(|_| picture.height >= 4)?;
+    pixels::draw(preview, theme, picture, buffer)
 }
 
 fn cells(style: &Style) -> Vec<Cell> {

@@ -26,7 +26,7 @@ pub(crate) fn screen(app: &mut App, columns: u16, rows: u16) -> String {
     let now = app.now;
     update(app, now, Input::Size(columns, rows));
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-    terminal.draw(|frame| draw(app, THEME, frame)).unwrap();
+    terminal.draw(|frame| drop(draw(app, THEME, frame.area(), frame.buffer_mut()))).unwrap();
     let lines = terminal.backend().to_string();
     lines.lines().map(|line| line.trim_matches('"').trim_end().to_owned() + "\n").collect()
 }
@@ -208,11 +208,11 @@ fn what_was_true_once_is_dim() {
     update(&mut app, at(0), Input::Link(news));
     let area = Rect::new(0, 0, 80, 24);
     let mut buffer = Buffer::empty(area);
-    render(&app, THEME, area, &mut buffer);
+    draw(&app, THEME, area, &mut buffer);
     assert!((0..80).all(|x| (2..23).all(|y| buffer[(x, y)].modifier.contains(Modifier::DIM))));
     update(&mut app, at(0), crate::app::fixtures::connected(crate::app::link::Role::Admin));
     let mut buffer = Buffer::empty(area);
-    render(&app, THEME, area, &mut buffer);
+    draw(&app, THEME, area, &mut buffer);
     assert!(!buffer[(2, 3)].modifier.contains(Modifier::DIM));
 }
 
@@ -227,7 +227,7 @@ fn every_size_can_be_drawn_in_every_state() {
                 update(&mut app, at(1), Input::Size(columns, rows));
                 let area = Rect::new(0, 0, columns, rows);
                 let mut buffer = Buffer::empty(area);
-                render(&app, Theme { charset, depth: Depth::True, ground: Ground::Light }, area, &mut buffer);
+                draw(&app, Theme { charset, depth: Depth::True, ground: Ground::Light }, area, &mut buffer);
                 let text = |cell: &ratatui::buffer::Cell| cell.symbol().to_owned();
                 let drawn: String = buffer.content().iter().map(text).collect();
                 assert!(charset == Charset::Unicode || drawn.is_ascii(), "{columns}×{rows}: {drawn}");

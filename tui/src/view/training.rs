@@ -12,25 +12,26 @@ use crate::app::filter::style;
 use crate::app::training::{Run, Terms, Training};
 use crate::cli::view::{bytes, plain, seconds};
 use crate::curves::{Axis, Chart, Curve, Line, number, sign};
+use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 
 const COLUMNS: [Column; 4] = [column("ID", 8, 0), rest("STYLE", 1), column("STATE", 9, 2), column("STEP", 11, 3)];
 
 /// Draws the view.
-pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let rows = Training::rows(&app.jobs);
     let Some(job) = app.training.job(&app.jobs) else {
-        return put(" nothing is being learned; t begins", Tone::Quiet, theme, Rect { height: 1, ..area }, buffer);
+        put(" nothing is being learned; t begins", Tone::Quiet, theme, Rect { height: 1, ..area }, buffer);
+        return None;
     };
     let shown = app.training.shown(&app.jobs);
     if area.width >= 100 && area.height >= 16 {
         let list = Rect { width: 46, height: area.height / 2, ..area };
         runs(app, &rows, theme, list, buffer);
         let below = Rect { x: area.x + 1, y: list.bottom(), width: list.width - 2, height: area.height - list.height };
-        facts(app, job, theme, below, buffer);
         let right = Rect { x: list.right() + 1, width: area.width - list.width - 1, ..area };
         curves(app, &shown, theme, right, buffer);
-        return;
+        return facts(app, job, theme, below, buffer);
     }
     // On a small screen the list is a line or a few, and the curves have the rest.
     let high = if area.height >= 18 { (rows.len() as u16 + 1).clamp(3, 5) } else { 1 };
@@ -49,9 +50,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let beside = preview.filter(|_| app.training.shows_picture && below.width >= 70 && told > 0);
     let texts = if beside.is_some() { Rect { width: below.width - 20, ..below } } else { below };
     fields::draw(&about(app, job), theme, texts, buffer);
-    if let Some(preview) = beside {
-        pixels::draw(preview, theme, Rect { x: texts.right() + 1, width: 19, ..below }, buffer);
-    }
+    pixels::draw(beside?, theme, Rect { x: texts.right() + 1, width: 19, ..below }, buffer)
 }
 
 fn runs(app: &App, rows: &[protocol::JobId], theme: Theme, area: Rect, buffer: &mut Buffer) {
@@ -93,13 +92,11 @@ fn last_step(app: &App, job: &Job) -> Option<u64> {
 }
 
 /// Draws what is known of a run, with its newest preview.
-fn facts(app: &App, job: &Job, theme: Theme, area: Rect, buffer: &mut Buffer) {
+fn facts(app: &App, job: &Job, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let preview = app.training.run(job.id).and_then(|run| run.preview.as_ref()).filter(|_| app.training.shows_picture);
     let bottom = fields::draw(&about(app, job), theme, area, buffer);
     let place = Rect { y: bottom, height: area.bottom() - bottom, ..area };
-    if let Some(preview) = preview.filter(|_| place.height >= 4) {
-        pixels::draw(preview, theme, place, buffer);
-    }
+    pixels::draw(preview.filter(|_| place.height >= 4)?, theme, place, buffer)
 }
 
 /// Returns what there is to say about a run, the most important first.
