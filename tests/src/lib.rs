@@ -11,6 +11,7 @@ mod door;
 mod house;
 mod puppet;
 mod served;
+mod terminal;
 
 pub use browser::{Browser, DESK, PHONE};
 pub use chance::Chance;
@@ -18,3 +19,4 @@ pub use door::{Door, Raw, problem};
 pub use house::{House, admin, order, picture};
 pub use puppet::{Act, Deed, Move, Puppet, puppet};
 pub use served::{Served, upload};
+pub use terminal::{Answers, KITTY, PLAIN, SILENT, SIXEL, Terminal};

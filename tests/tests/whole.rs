@@ -10,6 +10,8 @@ mod cli_answers;
 mod cli_learn;
 #[path = "whole/cli_submit.rs"]
 mod cli_submit;
+#[path = "whole/console.rs"]
+mod console;
 #[path = "whole/crash.rs"]
 mod crash;
 #[path = "whole/edges.rs"]
