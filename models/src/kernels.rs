@@ -17,6 +17,7 @@ pub mod gram;
 pub mod layout;
 pub mod max_pool;
 mod multiply;
+mod nested;
 pub mod norm;
 pub mod norm_backward;
 mod outer;

@@ -10,7 +10,7 @@ use crate::kernels::direct::Input;
 use crate::kernels::elementwise::residual_sum;
 use crate::kernels::layout::Shape;
 use crate::kernels::norm::{Moment, Moments};
-use crate::kernels::output::Target;
+use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::{Block, LANES, floats_mut};
 use crate::kernels::source::{Affine, Photo, Pixels, Prelude, Source};
 
@@ -33,6 +33,8 @@ pub(super) struct Run<'a> {
 enum To<'t> {
     /// Some rows of a tensor, of which `held` are at hand.
     Tensor { blocks: &'t mut [Block], held: Range<usize> },
+    /// A whole tensor, to which they are added.
+    Sum(&'t mut [Block]),
     /// Planes of the rows that are written.
     Planes(&'t mut [f32]),
 }
@@ -213,6 +215,11 @@ impl<'a> Run<'a> {
         let whole = |stage: usize| Passes { stages: stage..stage + 1, ..passes.clone() };
         self.pass(&whole(first), first, source, x, &mut [], Some(a))?;
         let second = whole(first + 1);
+        if self.executor.stages[first + 1].is_plain()
+            && matches!(self.executor.prelude(&self.affines, source), Prelude::Plain)
+        {
+            return self.sum_in_place(&second, first + 1, a, x);
+        }
         if keep == Keep::Both {
             let (b, _) = rest.split_at_mut(shape.blocks());
             self.pass(&second, first + 1, Some(first), a, &mut [], Some(b))?;
@@ -235,6 +242,23 @@ impl<'a> Run<'a> {
             self.sum_strip(&affines, input, first + 1, first, source, rows, x, rest)?;
         }
         self.end(first + 1..first + 2)
+    }
+
+    /// The second stage of a residual block, added to `x` as it is stored: neither has anything left to be done to it.
+    fn sum_in_place(
+        &mut self,
+        passes: &Passes,
+        stage: usize,
+        a: &[Block],
+        x: &mut [Block],
+    ) -> Result<(), ExecutorError> {
+        self.begin(stage..stage + 1);
+        for rows in self.strips(passes, stage) {
+            let affines = self.affines.clone();
+            let input = self.input(stage, Some(stage - 1), &affines, a);
+            self.strip(&affines, input, stage, stage, rows, &mut [], To::Sum(&mut *x))?;
+        }
+        self.end(stage..stage + 1)
     }
 
     /// A residual block of which nothing is kept: old rows that the next strip still needs are set aside.
@@ -333,6 +357,11 @@ impl<'a> Run<'a> {
             (To::Tensor { blocks, held }, input) => {
                 let moments = self.collected(last, last);
                 stage.run(pool, input, Target { held, rows, moments, ..Target::whole(blocks, shape) });
+            }
+            (To::Sum(blocks), input) => {
+                let sum = Epilogue { adds: true, ..Epilogue::default() };
+                let moments = self.collected(last, last);
+                stage.run(pool, input, Target { rows, moments, ..Target::whole(blocks, shape) }.with(sum));
             }
             (To::Planes(values), Input::Blocked(source)) => stage.run_narrow(pool, source, shape, rows, values),
             (To::Planes(_), Input::Photo(_)) => unreachable!("a network's first stage is not its last"),

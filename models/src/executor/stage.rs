@@ -107,6 +107,11 @@ impl Stage {
         matches!(self.norm, StageNorm::Picture { .. })
     }
 
+    /// Returns whether what it writes is its output, to which nothing is left to be done.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.norm, StageNorm::None) && !self.conv.relu
+    }
+
     /// Returns the scale and shift of its norm, given the moments of its whole output.
     pub(super) fn affine(&self, moments: &Moments) -> Option<Vec<Affine>> {
         match &self.norm {
@@ -166,10 +171,12 @@ impl Stage {
         [before(input.height), before(input.width)]
     }
 
-    /// Convolves a blocked tensor or a photo; writes the raw output when a norm follows, the finished one when not.
+    /// Convolves a blocked tensor or a photo; writes the raw output when a norm follows, the finished one when not, or
+    /// adds it to what is there, where the target says so.
     pub(super) fn run(&self, pool: &ComputePool, input: &Input<'_>, target: Target<'_>) {
         let relu = self.conv.relu && matches!(self.norm, StageNorm::None);
-        let target = target.with(Epilogue { bias: self.bias.as_deref(), relu, ..Epilogue::default() });
+        let epilogue = Epilogue { bias: self.bias.as_deref(), relu, ..target.epilogue };
+        let target = target.with(epilogue);
         match (&self.kernel, input) {
             (StageKernel::Winograd(winograd, geometry), Input::Blocked(source)) => {
                 winograd.run(pool, source, *geometry, target, &mut Vec::new());

@@ -3,23 +3,28 @@
 //! Outputs fall into phases: the outputs of one phase see their inputs through the same taps. A plain convolution has one
 //! phase; a transposed one of stride 2 has two a side; a nearest enlargement by 4 with stride 2 has two a side as well,
 //! whose taps are sums of the kernel's, because repeated pixels meet several of them. Each task copies the window of the
-//! input that it needs (`Window`) and convolves it from the cache.
+//! input that it needs (`Window`) and convolves it from the cache. Kernels of 9x9 between pictures and channels take
+//! another way, with a third of the products: `nested`.
 
 mod gradient;
 mod narrow;
+mod phased;
 mod phases;
 mod tile;
 
 pub use gradient::KernelGradient;
+pub(crate) use narrow::FEWEST;
 pub use narrow::Narrow;
 
 use std::ops::Range;
 
 use super::layout::Shape;
-use super::output::{Sink, Tally, Target};
-use super::simd::{Block, Kernel, LANES, Simd, floats, floats_mut};
+use super::nested::{self, FromFew};
+use super::output::Target;
+use super::simd::{Block, LANES, Simd, floats_mut};
 use super::source::{Border, FEW, Growth, Photo, Source, Window, packed_lanes};
 use super::threads::ComputePool;
+use phased::{Phased, WINDOW, window_blocks};
 use phases::{Phase, Phases};
 
 /// The sides and the place of a convolution's kernel.
@@ -59,7 +64,7 @@ impl Input<'_> {
 
     /// Copies a window into `out`: `[channel block][row][column][packed lanes]`; `scratch` holds one channel block.
     #[inline(always)]
-    fn gather<S: Simd>(&self, simd: S, window: &Window, n: usize, out: &mut [Block], scratch: &mut [Block]) {
+    pub(super) fn gather<S: Simd>(&self, simd: S, window: &Window, n: usize, out: &mut [Block], scratch: &mut [Block]) {
         match self {
             Self::Photo(photo) => photo.gather(window, floats_mut(out).as_chunks_mut().0),
             Self::Blocked(source) if packed_lanes(source.shape.channels) == LANES => {
@@ -82,9 +87,14 @@ impl Input<'_> {
 #[derive(Clone, Debug)]
 pub struct Direct {
     form: Form,
-    growth: Growth,
-    border: Border,
-    phases: Phases,
+    way: Way,
+}
+
+/// How it is computed.
+#[derive(Clone, Debug)]
+enum Way {
+    Phased(Phased),
+    Nested(FromFew),
 }
 
 impl Direct {
@@ -99,13 +109,23 @@ impl Direct {
             }
             (growth, border) => (growth, border, 1),
         };
-        Self { form, growth, border, phases: Phases::forward(kernel, form, repeat) }
+        Self::repeating(kernel, form, growth, border, repeat)
     }
 
     /// The same, but with padding that each call may choose anew: see [`Self::run`].
     #[must_use]
     pub fn sliding(kernel: &[f32], form: Form, growth: Growth, border: Border) -> Self {
-        Self { form, growth, border, phases: Phases::forward(kernel, form, 1) }
+        Self::repeating(kernel, form, growth, border, 1)
+    }
+
+    fn repeating(kernel: &[f32], form: Form, growth: Growth, border: Border, repeat: usize) -> Self {
+        let way = if repeat == 1 && nested::fits(form, growth) && form.inputs <= FEW {
+            let element = |k, c, y, x| kernel[((k * form.inputs + c) * form.kernel + y) * form.kernel + x];
+            Way::Nested(FromFew::new(element, form, border))
+        } else {
+            Way::Phased(Phased { form, growth, border, phases: Phases::forward(kernel, form, repeat) })
+        };
+        Self { form, way }
     }
 
     /// Packs a kernel `[inputs][outputs][k][k]` of a transposed convolution: input `i` adds `kernel[u]` to the output
@@ -115,26 +135,35 @@ impl Direct {
     /// same kernel's transposed convolution, its channels exchanged.
     #[must_use]
     pub fn transposed(kernel: &[f32], form: Form) -> Self {
-        Self { form, growth: Growth::None, border: Border::Zero, phases: Phases::transposed(kernel, form) }
+        let (growth, border, last) = (Growth::None, Border::Zero, form.kernel - 1);
+        let way = if nested::fits(form, growth) && form.inputs <= FEW {
+            // With stride 1 it is a convolution with the kernel turned by 180 degrees.
+            let element =
+                |k, c, y, x| kernel[((c * form.outputs + k) * form.kernel + last - y) * form.kernel + last - x];
+            Way::Nested(FromFew::new(element, Form { before: last - form.before, ..form }, border))
+        } else {
+            Way::Phased(Phased { form, growth, border, phases: Phases::transposed(kernel, form) })
+        };
+        Self { form, way }
     }
 
     /// Returns how many bytes the packed kernel takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.phases.bytes()
+        match &self.way {
+            Way::Phased(phased) => phased.phases.bytes(),
+            Way::Nested(nested) => nested.bytes(),
+        }
     }
 
     /// Returns the rows of the input that some rows of the output are made from; `before` as in [`Self::run`].
     #[must_use]
     pub fn input_rows(&self, rows: Range<usize>, input_height: usize, before: usize) -> Range<usize> {
-        self.window(rows, 0..1, [before, 0]).source_rows(input_height)
-    }
-
-    fn window(&self, rows: Range<usize>, columns: Range<usize>, before: [usize; 2]) -> Window {
-        let ((top, height), (left, width)) = (self.phases.window(rows), self.phases.window(columns));
-        let (top, left) = (top - before[0] as isize, left - before[1] as isize);
-        let (growth, border, step) = (self.growth, self.border, self.phases.step);
-        Window { growth, border, top, left, height, width, step }
+        let window = match &self.way {
+            Way::Phased(phased) => phased.window(rows, 0..1, [before, 0]),
+            Way::Nested(nested) => nested.window(rows, 0..1, [before, 0]),
+        };
+        window.source_rows(input_height)
     }
 
     /// Convolves: `target` = the convolution of `input`.
@@ -147,121 +176,9 @@ impl Direct {
             "channels fit"
         );
         assert_eq!(input.shape().batch, target.shape.batch, "pictures fit");
-        let (rows, batch, first_row) = (target.rows.len(), target.shape.batch, target.rows.start);
-        let cut = Cut::new(self, rows, target.shape.width);
-        let tasks = cut.tasks();
-        let output_blocks = target.shape.channel_blocks();
-        let (sink, mut tallies) = target.split(tasks);
-        let slots = tallies.slots();
-        pool.for_each_with_scratch(batch * tasks, cut.scratch, |index, scratch| {
-            let (n, task) = (index / tasks, index % tasks);
-            let tallies = slots.map(|slots| {
-                // SAFETY: each task has slots of its own.
-                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
-                unsafe {
-                    slots.range(index * output_blocks..(index + 1) * output_blocks)
-                }
-            });
-            let (rows, columns) = cut.part(task);
-            pool.backend().run(Task {
-                direct: self,
-                input,
-                before,
-                sink: &sink,
-                first_row,
-                n,
-                rows,
-                columns,
-                scratch,
-                tallies,
-            });
-        });
-        tallies.finish();
-    }
-}
-
-/// How an output is cut into tasks whose windows fit the cache.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    rows: usize,
-    columns: usize,
-    row_step: usize,
-    column_step: usize,
-    scratch: usize,
-}
-
-/// Blocks of a window: half of a core's second cache.
-const WINDOW: usize = 8192;
-
-impl Cut {
-    fn new(direct: &Direct, rows: usize, width: usize) -> Self {
-        let blocks = |height: usize, width: usize| {
-            let pixels = direct.window(0..height, 0..width, [0; 2]).pixels();
-            window_blocks(pixels, direct.form.inputs) + pixels
-        };
-        let period = direct.phases.period;
-        let (mut row_step, mut column_step) = (16, 256);
-        while blocks(row_step, column_step) > WINDOW && (row_step > 4 || column_step > 16) {
-            if column_step > 32 * row_step || row_step <= 4 {
-                column_step /= 2;
-            } else {
-                row_step /= 2;
-            }
-        }
-        row_step = row_step.next_multiple_of(period).min(rows.next_multiple_of(period));
-        column_step = column_step.next_multiple_of(period).min(width.next_multiple_of(period));
-        // One more of each: a strip may begin between two phases.
-        let scratch = blocks(row_step + period, column_step + period);
-        Self { rows, columns: width, row_step, column_step, scratch }
-    }
-
-    fn tasks(&self) -> usize {
-        self.rows.div_ceil(self.row_step) * self.columns.div_ceil(self.column_step)
-    }
-
-    fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
-        let across = self.columns.div_ceil(self.column_step);
-        let (top, left) = (task / across * self.row_step, task % across * self.column_step);
-        (top..self.rows.min(top + self.row_step), left..self.columns.min(left + self.column_step))
-    }
-}
-
-struct Task<'a> {
-    direct: &'a Direct,
-    input: &'a Input<'a>,
-    before: [usize; 2],
-    sink: &'a Sink<'a>,
-    first_row: usize,
-    n: usize,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    scratch: &'a mut [Block],
-    tallies: Option<&'a mut [Tally]>,
-}
-
-impl Kernel for Task<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { direct, input, before, sink, first_row, n, rows, columns, scratch, mut tallies } = self;
-        let rows = first_row + rows.start..first_row + rows.end;
-        let window = direct.window(rows.clone(), columns.clone(), before);
-        let (values, rest) = scratch.split_at_mut(window_blocks(window.pixels(), direct.form.inputs));
-        input.gather(simd, &window, n, values, &mut rest[..window.pixels()]);
-        let tile = tile::Tile { direct, before, sink, first_row, n, window, values: floats(values) };
-        for kb in (0..direct.form.outputs.div_ceil(LANES)).step_by(2) {
-            let (rows, columns, tallies) = (rows.clone(), columns.clone(), tallies.as_deref_mut());
-            if packed_lanes(direct.form.inputs) == FEW {
-                tile.pair::<S, FEW>(simd, kb, rows, columns, tallies);
-            } else {
-                tile.pair::<S, LANES>(simd, kb, rows, columns, tallies);
-            }
+        match &self.way {
+            Way::Phased(phased) => phased.run(pool, input, before, target),
+            Way::Nested(nested) => nested.run(pool, input, before, target),
         }
     }
-}
-
-/// Returns how many blocks a gathered window takes.
-fn window_blocks(pixels: usize, channels: usize) -> usize {
-    let lanes = packed_lanes(channels);
-    if lanes == LANES { pixels * channels.div_ceil(LANES) } else { (pixels * lanes).div_ceil(LANES) }
 }

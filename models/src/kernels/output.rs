@@ -12,8 +12,8 @@ use super::simd::{Block, LANES, Simd};
 pub struct Epilogue<'a> {
     /// Added to every pixel, one block a channel block.
     pub bias: Option<&'a [Block]>,
-    /// Added, laid out as the output is.
-    pub residual: Option<&'a [Block]>,
+    /// Whether they are added to what the output holds.
+    pub adds: bool,
     /// Whether negative values become zero.
     pub relu: bool,
     /// Zeroes what stands where this tensor, laid out as the output is, is not positive: the gradient of its `ReLU`.
@@ -62,9 +62,7 @@ impl<'a> Target<'a> {
         let blocks = self.shape.batch * self.shape.channel_blocks() * self.held.len() * self.shape.width;
         assert_eq!(self.blocks.len(), blocks, "the output holds its rows");
         assert!(self.held.start <= self.rows.start && self.rows.end <= self.held.end, "the rows are at hand");
-        for other in [self.epilogue.residual, self.epilogue.gate].into_iter().flatten() {
-            assert_eq!(other.len(), blocks, "the epilogue's tensors are laid out as the output is");
-        }
+        assert!(self.epilogue.gate.is_none_or(|gate| gate.len() == blocks), "a gate is laid out as the output is");
         let tallies = Tallies::new(self.shape, tasks_a_picture, self.moments);
         let sink = Sink {
             blocks: Disjoint::new(self.blocks),
@@ -111,8 +109,10 @@ impl Sink<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "tasks write disjoint pixels")]
     pub(crate) unsafe fn store<S: Simd>(&self, simd: S, index: usize, mut v: S::V, tally: Option<&mut Running<S::V>>) {
-        if let Some(residual) = self.epilogue.residual {
-            v = simd.add(v, simd.load(&residual[index]));
+        // SAFETY: one pixel, written by this task alone as the caller promises.
+        let to = unsafe { self.blocks.range(index..index + 1) };
+        if self.epilogue.adds {
+            v = simd.add(v, simd.load(&to[0]));
         }
         if self.epilogue.relu {
             v = simd.relu(v);
@@ -120,8 +120,6 @@ impl Sink<'_> {
         if let Some(gate) = self.epilogue.gate {
             v = simd.gate(simd.load(&gate[index]), v);
         }
-        // SAFETY: one pixel, written by this task alone as the caller promises.
-        let to = unsafe { self.blocks.range(index..index + 1) };
         simd.store(v, &mut to[0]);
         if let Some(tally) = tally {
             tally.add(simd, v);
@@ -143,11 +141,12 @@ impl Sink<'_> {
         mut row: [S::V; N],
         tally: Option<&mut Running<S::V>>,
     ) {
+        // SAFETY: pixels written by this task alone, as the caller promises.
+        let to = unsafe { self.blocks.range(index..index + N) };
         // Loops, not closures: those may stay calls, which pass registers through memory.
-        if let Some(residual) = self.epilogue.residual {
-            let residual: &[Block; N] = residual[index..].first_chunk().expect("a residual is as large as the output");
-            for (v, other) in row.iter_mut().zip(residual) {
-                *v = simd.add(*v, simd.load(other));
+        if self.epilogue.adds {
+            for (v, held) in row.iter_mut().zip(to.iter()) {
+                *v = simd.add(*v, simd.load(held));
             }
         }
         if self.epilogue.relu {
@@ -161,8 +160,6 @@ impl Sink<'_> {
                 *v = simd.gate(simd.load(gate), *v);
             }
         }
-        // SAFETY: pixels written by this task alone, as the caller promises.
-        let to = unsafe { self.blocks.range(index..index + N) };
         for (v, to) in row.iter().zip(to) {
             simd.store(*v, to);
         }

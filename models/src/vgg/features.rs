@@ -117,10 +117,10 @@ impl Features {
                 let maxima = &self.pools[i][..small.blocks()];
                 max_pool_backward(pool, input, values, maxima, of_maxima, resized(next, input.blocks()));
             } else {
-                let of_tap = resized(extra, input.blocks());
-                let residual = tap_gradient(Tap(i - 1), input, values, of_tap).then_some(&*of_tap);
-                let epilogue = Epilogue { residual, gate: Some(values), ..Epilogue::default() };
-                let target = Target::whole(resized(next, input.blocks()), input).with(epilogue);
+                let next = resized(next, input.blocks());
+                let adds = tap_gradient(Tap(i - 1), input, values, next);
+                let epilogue = Epilogue { adds, gate: Some(values), ..Epilogue::default() };
+                let target = Target::whole(next, input).with(epilogue);
                 kernel.run(pool, &source, Geometry::same(Border::Zero), target, &mut self.shared);
             }
             std::mem::swap(current, next);

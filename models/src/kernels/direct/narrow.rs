@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use super::{Form, window_blocks};
+use super::{Form, WINDOW, window_blocks};
 use crate::kernels::disjoint::Disjoint;
 use crate::kernels::layout::Shape;
+use crate::kernels::nested::{self, ToFew};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd};
 use crate::kernels::source::{Border, Growth, Source, Window};
 use crate::kernels::threads::ComputePool;
 
 /// Most outputs: an RGB picture.
-const OUTPUTS: usize = 3;
+pub(crate) const FEWEST: usize = 3;
 
 /// A convolution of stride 1 from many channels to a picture in planes.
 #[derive(Clone, Debug)]
@@ -18,61 +19,71 @@ pub struct Narrow {
     form: Form,
     growth: Growth,
     border: Border,
+    bias: [f32; FEWEST],
+    kernel: Packed,
+}
+
+/// How its kernel is kept.
+#[derive(Clone, Debug)]
+enum Packed {
     /// `[input block][tap][3]`.
-    kernel: Vec<Block>,
-    bias: [f32; OUTPUTS],
+    Taps(Vec<Block>),
+    Nested(ToFew),
 }
 
 impl Narrow {
     /// Packs a kernel `[outputs][inputs][k][k]`, at most three outputs, stride 1.
     #[must_use]
     pub fn new(kernel: &[f32], bias: &[f32], form: Form, growth: Growth, border: Border) -> Self {
-        let taps = form.kernel * form.kernel;
-        let mut narrow = Self::empty(form, bias, growth, border);
-        for k in 0..form.outputs {
-            for c in 0..form.inputs {
-                for t in 0..taps {
-                    *narrow.element(k, c, t) = kernel[(k * form.inputs + c) * taps + t];
-                }
-            }
-        }
-        narrow
+        let side = form.kernel;
+        let element = |k, c, y, x| kernel[((k * form.inputs + c) * side + y) * side + x];
+        Self::packed(element, bias, form, growth, border)
     }
 
     /// Packs the gradient with respect to the input of the convolution `[inputs][outputs][k][k]` of stride 1 with
     /// `before` zeros around its input.
     #[must_use]
     pub fn backward(kernel: &[f32], form: Form) -> Self {
-        let taps = form.kernel * form.kernel;
-        let before = form.kernel - 1 - form.before;
-        let mut narrow = Self::empty(Form { before, ..form }, &[], Growth::None, Border::Zero);
-        for k in 0..form.outputs {
-            for c in 0..form.inputs {
-                for t in 0..taps {
-                    *narrow.element(k, c, t) = kernel[(c * form.outputs + k) * taps + taps - 1 - t];
+        let (side, last) = (form.kernel, form.kernel - 1);
+        let element = |k, c, y, x| kernel[((c * form.outputs + k) * side + last - y) * side + last - x];
+        Self::packed(element, &[], Form { before: last - form.before, ..form }, Growth::None, Border::Zero)
+    }
+
+    fn packed(
+        element: impl Fn(usize, usize, usize, usize) -> f32,
+        bias: &[f32],
+        form: Form,
+        growth: Growth,
+        border: Border,
+    ) -> Self {
+        assert!(form.outputs <= FEWEST && form.stride == 1, "a narrow convolution has three outputs and stride 1");
+        let mut all = [0.0; FEWEST];
+        all[..bias.len()].copy_from_slice(bias);
+        let kernel = if nested::fits(form, growth) {
+            Packed::Nested(ToFew::new(element, all, form, border))
+        } else {
+            let taps = form.kernel * form.kernel;
+            let mut blocks = vec![Block::ZERO; form.inputs.div_ceil(LANES) * taps * FEWEST];
+            for k in 0..form.outputs {
+                for c in 0..form.inputs {
+                    for tap in 0..taps {
+                        let value = element(k, c, tap / form.kernel, tap % form.kernel);
+                        blocks[(c / LANES * taps + tap) * FEWEST + k].0[c % LANES] = value;
+                    }
                 }
             }
-        }
-        narrow
-    }
-
-    fn empty(form: Form, bias: &[f32], growth: Growth, border: Border) -> Self {
-        assert!(form.outputs <= OUTPUTS && form.stride == 1, "a narrow convolution has three outputs and stride 1");
-        let mut all = [0.0; OUTPUTS];
-        all[..bias.len()].copy_from_slice(bias);
-        let blocks = form.inputs.div_ceil(LANES) * form.kernel * form.kernel * OUTPUTS;
-        Self { form, growth, border, kernel: vec![Block::ZERO; blocks], bias: all }
-    }
-
-    fn element(&mut self, k: usize, c: usize, tap: usize) -> &mut f32 {
-        let taps = self.form.kernel * self.form.kernel;
-        &mut self.kernel[(c / LANES * taps + tap) * OUTPUTS + k].0[c % LANES]
+            Packed::Taps(blocks)
+        };
+        Self { form, growth, border, bias: all, kernel }
     }
 
     /// Returns how many bytes the packed kernel takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.kernel.len() * size_of::<Block>()
+        match &self.kernel {
+            Packed::Taps(blocks) => blocks.len() * size_of::<Block>(),
+            Packed::Nested(nested) => nested.bytes(),
+        }
     }
 
     /// Returns the rows of the input that some rows of the output are made from.
@@ -97,6 +108,10 @@ impl Narrow {
     pub fn run(&self, pool: &ComputePool, source: &Source<'_>, shape: Shape, rows: Range<usize>, planes: &mut [f32]) {
         assert_eq!((source.shape.channels, shape.channels), (self.form.inputs, self.form.outputs), "channels fit");
         assert_eq!(planes.len(), shape.batch * shape.channels * rows.len() * shape.width, "the output holds its rows");
+        let kernel = match &self.kernel {
+            Packed::Taps(kernel) => kernel,
+            Packed::Nested(nested) => return nested.run(pool, source, shape, rows, planes),
+        };
         let (row_step, column_step) = self.steps(shape.width);
         let (down, across) = (rows.len().div_ceil(row_step), shape.width.div_ceil(column_step));
         let largest = self.window(0..row_step, 0..column_step);
@@ -106,7 +121,8 @@ impl Narrow {
             let (n, task) = (index / (down * across), index % (down * across));
             let (top, left) = (rows.start + task / across * row_step, task % across * column_step);
             let part = (top..rows.end.min(top + row_step), left..shape.width.min(left + column_step));
-            pool.backend().run(Task { narrow: self, source, shape, all_rows: rows.clone(), n, part, values, planes });
+            let (narrow, all_rows) = (self, rows.clone());
+            pool.backend().run(Task { narrow, kernel, source, shape, all_rows, n, part, values, planes });
         });
     }
 
@@ -117,10 +133,10 @@ impl Narrow {
             (r + halo) * (c + halo) * self.form.inputs.div_ceil(LANES)
         };
         let (mut rows, mut columns) = (16, width.min(256));
-        while blocks(rows, columns) > super::WINDOW && columns > 32 {
+        while blocks(rows, columns) > WINDOW && columns > 32 {
             columns = columns.div_ceil(2).next_multiple_of(8);
         }
-        while blocks(rows, columns) > super::WINDOW && rows > 4 {
+        while blocks(rows, columns) > WINDOW && rows > 4 {
             rows /= 2;
         }
         (rows, columns)
@@ -129,6 +145,7 @@ impl Narrow {
 
 struct Task<'a> {
     narrow: &'a Narrow,
+    kernel: &'a [Block],
     source: &'a Source<'a>,
     shape: Shape,
     all_rows: Range<usize>,
@@ -173,8 +190,8 @@ impl Task<'_> {
     #[inline(always)]
     fn piece<S: Simd, const R: usize>(&self, simd: S, window: Window, y: usize, x: usize) {
         let k = self.narrow.form.kernel;
-        let mut sums = [[simd.zero(); R]; OUTPUTS];
-        let (kernel, _) = self.narrow.kernel.as_chunks::<OUTPUTS>();
+        let mut sums = [[simd.zero(); R]; FEWEST];
+        let (kernel, _) = self.kernel.as_chunks::<FEWEST>();
         for (cb, kernel) in kernel.chunks_exact(k * k).enumerate() {
             let plane = &self.values[cb * window.height * window.width..][..window.height * window.width];
             for (ky, kernel) in kernel.chunks_exact(k).enumerate() {
@@ -184,7 +201,7 @@ impl Task<'_> {
                     let pixels: &[Block; R] = pixels.try_into().expect("a window of R pixels");
                     for r in 0..R {
                         let x = simd.load(&pixels[r]);
-                        for o in 0..OUTPUTS {
+                        for o in 0..FEWEST {
                             sums[o][r] = simd.mul_add(x, weights[o], sums[o][r]);
                         }
                     }
@@ -192,8 +209,8 @@ impl Task<'_> {
             }
         }
         // Left in memory for the rolled loop of `store`, else the compiler would keep all sums there all the time.
-        let mut stored = [[Block::ZERO; R]; OUTPUTS];
-        for o in 0..OUTPUTS {
+        let mut stored = [[Block::ZERO; R]; FEWEST];
+        for o in 0..FEWEST {
             for r in 0..R {
                 simd.store(sums[o][r], &mut stored[o][r]);
             }
@@ -202,7 +219,7 @@ impl Task<'_> {
     }
 
     #[inline(always)]
-    fn store<S: Simd, const R: usize>(&self, simd: S, y: usize, x: usize, sums: &[[Block; R]; OUTPUTS]) {
+    fn store<S: Simd, const R: usize>(&self, simd: S, y: usize, x: usize, sums: &[[Block; R]; FEWEST]) {
         let (rows, columns) = &self.part;
         for (o, sums) in sums.iter().enumerate().take(self.shape.channels) {
             let mut all = [simd.zero(); LANES];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Direct, Phase};
+use super::{Phase, Phased};
 use crate::kernels::multiply::{tile_rows, with_rows};
 use crate::kernels::output::{Running, Sink, Tally};
 use crate::kernels::simd::{Block, LANES, Simd};
@@ -11,7 +11,7 @@ use crate::kernels::source::Window;
 /// A gathered window, to be convolved.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
-    pub(super) direct: &'a Direct,
+    pub(super) phased: &'a Phased,
     pub(super) before: [usize; 2],
     pub(super) sink: &'a Sink<'a>,
     pub(super) first_row: usize,
@@ -44,8 +44,8 @@ impl Tile<'_> {
         columns: Range<usize>,
         tallies: Option<&mut [Tally]>,
     ) {
-        let phases = &self.direct.phases;
-        let blocks = self.direct.form.outputs.div_ceil(LANES);
+        let phases = &self.phased.phases;
+        let blocks = self.phased.form.outputs.div_ceil(LANES);
         let mut running = tallies.is_some().then(|| [Running::new(simd); 2]);
         let mut offsets = Vec::new();
         for y in rows {
@@ -56,7 +56,7 @@ impl Tile<'_> {
                 }
                 let phase = phases.phase(y % phases.period, phase_x);
                 self.offsets(phase, y, start, &mut offsets);
-                let channel_rows = phase.taps.len() * self.direct.form.inputs;
+                let channel_rows = phase.taps.len() * self.phased.form.inputs;
                 let line = Line {
                     kernel: &phase.kernel[kb * channel_rows..],
                     offsets: &offsets,
@@ -76,7 +76,7 @@ impl Tile<'_> {
     }
 
     fn offsets(&self, phase: &Phase, y: usize, x: usize, offsets: &mut Vec<usize>) {
-        let phases = &self.direct.phases;
+        let phases = &self.phased.phases;
         let origin = |o: usize, start: isize| (o / phases.period * phases.step) as isize - start;
         let [above, beside] = self.before.map(|before| before as isize);
         let (top, left) = (origin(y, self.window.top) - above, origin(x, self.window.left) - beside);
@@ -126,7 +126,7 @@ fn piece<S: Simd, const R: usize, const N: usize, const G: usize, const L: usize
     running: Option<&mut [Running<S::V>; 2]>,
 ) {
     let (pixels, _) = tile.values.as_chunks::<L>();
-    let inputs = tile.direct.form.inputs;
+    let inputs = tile.phased.form.inputs;
     let mut sums = [[simd.zero(); N]; R];
     let (mut kernel, _) = line.kernel.as_chunks::<G>();
     for (cb, plane) in pixels.chunks_exact(tile.window.pixels()).enumerate().take(inputs.div_ceil(L)) {

@@ -1,0 +1,147 @@
+//! Phase by phase, straight from the definition.
+
+use std::ops::Range;
+
+use super::phases::Phases;
+use super::{Form, Input, tile};
+use crate::kernels::output::{Sink, Tally, Target};
+use crate::kernels::simd::{Block, Kernel, LANES, Simd, floats};
+use crate::kernels::source::{Border, FEW, Growth, Window, packed_lanes};
+use crate::kernels::threads::ComputePool;
+
+/// A convolution with its taps sorted by phase.
+#[derive(Clone, Debug)]
+pub(super) struct Phased {
+    pub(super) form: Form,
+    pub(super) growth: Growth,
+    pub(super) border: Border,
+    pub(super) phases: Phases,
+}
+
+impl Phased {
+    pub(super) fn window(&self, rows: Range<usize>, columns: Range<usize>, before: [usize; 2]) -> Window {
+        let ((top, height), (left, width)) = (self.phases.window(rows), self.phases.window(columns));
+        let (top, left) = (top - before[0] as isize, left - before[1] as isize);
+        let (growth, border, step) = (self.growth, self.border, self.phases.step);
+        Window { growth, border, top, left, height, width, step }
+    }
+
+    pub(super) fn run(&self, pool: &ComputePool, input: &Input<'_>, before: [usize; 2], target: Target<'_>) {
+        let (rows, batch, first_row) = (target.rows.len(), target.shape.batch, target.rows.start);
+        let cut = Cut::new(self, rows, target.shape.width);
+        let tasks = cut.tasks();
+        let output_blocks = target.shape.channel_blocks();
+        let (sink, mut tallies) = target.split(tasks);
+        let slots = tallies.slots();
+        pool.for_each_with_scratch(batch * tasks, cut.scratch, |index, scratch| {
+            let (n, task) = (index / tasks, index % tasks);
+            let tallies = slots.map(|slots| {
+                // SAFETY: each task has slots of its own.
+                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
+                unsafe {
+                    slots.range(index * output_blocks..(index + 1) * output_blocks)
+                }
+            });
+            let (rows, columns) = cut.part(task);
+            pool.backend().run(Task {
+                phased: self,
+                input,
+                before,
+                sink: &sink,
+                first_row,
+                n,
+                rows,
+                columns,
+                scratch,
+                tallies,
+            });
+        });
+        tallies.finish();
+    }
+}
+
+/// How an output is cut into tasks whose windows fit the cache.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
+    scratch: usize,
+}
+
+/// Blocks of a window: half of a core's second cache.
+pub(super) const WINDOW: usize = 8192;
+
+impl Cut {
+    fn new(phased: &Phased, rows: usize, width: usize) -> Self {
+        let blocks = |height: usize, width: usize| {
+            let pixels = phased.window(0..height, 0..width, [0; 2]).pixels();
+            window_blocks(pixels, phased.form.inputs) + pixels
+        };
+        let period = phased.phases.period;
+        let (mut row_step, mut column_step) = (16, 256);
+        while blocks(row_step, column_step) > WINDOW && (row_step > 4 || column_step > 16) {
+            if column_step > 32 * row_step || row_step <= 4 {
+                column_step /= 2;
+            } else {
+                row_step /= 2;
+            }
+        }
+        row_step = row_step.next_multiple_of(period).min(rows.next_multiple_of(period));
+        column_step = column_step.next_multiple_of(period).min(width.next_multiple_of(period));
+        // One more of each: a strip may begin between two phases.
+        let scratch = blocks(row_step + period, column_step + period);
+        Self { rows, columns: width, row_step, column_step, scratch }
+    }
+
+    fn tasks(&self) -> usize {
+        self.rows.div_ceil(self.row_step) * self.columns.div_ceil(self.column_step)
+    }
+
+    fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
+        let across = self.columns.div_ceil(self.column_step);
+        let (top, left) = (task / across * self.row_step, task % across * self.column_step);
+        (top..self.rows.min(top + self.row_step), left..self.columns.min(left + self.column_step))
+    }
+}
+
+struct Task<'a> {
+    phased: &'a Phased,
+    input: &'a Input<'a>,
+    before: [usize; 2],
+    sink: &'a Sink<'a>,
+    first_row: usize,
+    n: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    scratch: &'a mut [Block],
+    tallies: Option<&'a mut [Tally]>,
+}
+
+impl Kernel for Task<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { phased, input, before, sink, first_row, n, rows, columns, scratch, mut tallies } = self;
+        let rows = first_row + rows.start..first_row + rows.end;
+        let window = phased.window(rows.clone(), columns.clone(), before);
+        let (values, rest) = scratch.split_at_mut(window_blocks(window.pixels(), phased.form.inputs));
+        input.gather(simd, &window, n, values, &mut rest[..window.pixels()]);
+        let tile = tile::Tile { phased, before, sink, first_row, n, window, values: floats(values) };
+        for kb in (0..phased.form.outputs.div_ceil(LANES)).step_by(2) {
+            let (rows, columns, tallies) = (rows.clone(), columns.clone(), tallies.as_deref_mut());
+            if packed_lanes(phased.form.inputs) == FEW {
+                tile.pair::<S, FEW>(simd, kb, rows, columns, tallies);
+            } else {
+                tile.pair::<S, LANES>(simd, kb, rows, columns, tallies);
+            }
+        }
+    }
+}
+
+/// Returns how many blocks a gathered window takes.
+pub(super) fn window_blocks(pixels: usize, channels: usize) -> usize {
+    let lanes = packed_lanes(channels);
+    if lanes == LANES { pixels * channels.div_ceil(LANES) } else { (pixels * lanes).div_ceil(LANES) }
+}
