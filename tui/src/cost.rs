@@ -1,7 +1,8 @@
-//! What a training costs, before it begins.
+//! What a training or painting costs, before it begins.
 
 use jiff::Timestamp;
-use protocol::{Job, JobState, Parameters, TrainParameters};
+use protocol::job::paint::Optimizer;
+use protocol::{Job, JobState, PaintParameters, Parameters, TrainParameters};
 
 /// Memory of the loss network, loaded, in bytes.
 const LOSS_NETWORK_BYTES: u64 = 500 << 20;
@@ -9,73 +10,149 @@ const LOSS_NETWORK_BYTES: u64 = 500 << 20;
 /// Memory of the loss network's features, in bytes a pixel.
 const FEATURES_BYTES_PER_PIXEL: u64 = 2_700;
 
-/// Memory of the decoded photos that are kept at hand, in bytes.
+/// Memory of the decoded photos that a training keeps at hand, in bytes.
 const PHOTOS_BYTES: u64 = 256 << 20;
 
-/// Returns the memory that a training takes, in bytes, as the daemon counts it: for a square artwork.
+/// Memory of a painting's gradient or direction that an optimiser remembers, in bytes a pixel.
+const REMEMBERED_BYTES_PER_PIXEL: u64 = 12;
+
+/// The sides in pixels that a painting's artworks are given.
+const ARTWORK_SIDES_PX: std::ops::RangeInclusive<u64> = 64..=1024;
+
+/// A picture's width and height in pixels.
+pub type SizePx = (u32, u32);
+
+/// Returns the memory that a training or painting takes, in bytes, as the daemon counts it. `picture` is the artwork's
+/// size, taken for a square where it is not known, or the photo's, without which nothing is known.
 #[must_use]
-pub fn training_memory_bytes(training: &TrainParameters) -> u64 {
-    let square = |side: u32| u64::from(side) * u64::from(side);
-    let crops = u64::from(training.batch) * square(training.size);
-    let channels = u64::from(training.width).next_multiple_of(16);
-    let network = crops * 8 * (4 * channels + channels * u64::from(training.residuals));
-    LOSS_NETWORK_BYTES + FEATURES_BYTES_PER_PIXEL * crops.max(square(training.art_size)) + network + PHOTOS_BYTES
+pub fn memory_bytes(parameters: &Parameters, picture: Option<SizePx>) -> Option<u64> {
+    match parameters {
+        Parameters::Train(training) => Some(training_bytes(training, picture.unwrap_or((1, 1)))),
+        Parameters::Paint(painting) => Some(painting_bytes(painting, painted(painting, picture?))),
+        Parameters::Stylize(_) => None,
+    }
 }
 
-/// Estimates the seconds that a training takes, from how fast the newest of these jobs that is one went; none while
-/// no training has run.
-pub(crate) fn training_seconds<'a>(
-    training: &TrainParameters,
-    jobs: impl Iterator<Item = &'a Job>,
+fn training_bytes(training: &TrainParameters, artwork: SizePx) -> u64 {
+    let (longer, shorter) = (u64::from(artwork.0.max(artwork.1)), u64::from(artwork.0.min(artwork.1)).max(1));
+    let artwork = u64::from(training.art_size) * (u64::from(training.art_size) * longer / shorter);
+    let crops = u64::from(training.batch) * u64::from(training.size).pow(2);
+    let channels = u64::from(training.width).next_multiple_of(16);
+    let network = crops * 8 * (4 * channels + channels * u64::from(training.residuals));
+    LOSS_NETWORK_BYTES + FEATURES_BYTES_PER_PIXEL * crops.max(artwork) + network + PHOTOS_BYTES
+}
+
+fn painting_bytes(painting: &PaintParameters, (width, height): SizePx) -> u64 {
+    let artwork_side = u64::from(width.min(height)).clamp(*ARTWORK_SIDES_PX.start(), *ARTWORK_SIDES_PX.end());
+    let pixels = (u64::from(width) * u64::from(height)).max(artwork_side.pow(2));
+    let remembered = match painting.optimizer {
+        Optimizer::Adam => 4,
+        Optimizer::Lbfgs => 46,
+    };
+    LOSS_NETWORK_BYTES + pixels * (FEATURES_BYTES_PER_PIXEL + REMEMBERED_BYTES_PER_PIXEL * remembered)
+}
+
+/// Returns the size of a photo's painting.
+fn painted(painting: &PaintParameters, (width, height): SizePx) -> SizePx {
+    let Some(side) = painting.size else { return (width, height) };
+    let longest = u64::from(width.max(height)).max(1);
+    let scaled = |of: u32| ((u64::from(of) * u64::from(side) + longest / 2) / longest).max(1) as u32;
+    (scaled(width), scaled(height))
+}
+
+/// Returns how many steps a job is to have.
+pub(crate) const fn steps(parameters: &Parameters) -> u32 {
+    match parameters {
+        Parameters::Train(training) => training.steps,
+        Parameters::Paint(painting) => painting.steps,
+        Parameters::Stylize(_) => 0,
+    }
+}
+
+/// Estimates the seconds that a training or painting takes, from how fast the newest of these jobs that is of its kind
+/// went; none while there is none.
+pub(crate) fn seconds<'a>(
+    parameters: &Parameters,
+    picture: Option<SizePx>,
+    mut jobs: impl Iterator<Item = &'a Job>,
     rate: impl Fn(&Job) -> Option<f64>,
     now: Timestamp,
 ) -> Option<f64> {
-    let mut paces = jobs.filter_map(|job| {
-        let Parameters::Train(known) = &job.parameters else { return None };
-        let seconds_a_step = match &job.state {
-            JobState::Running { .. } => 1.0 / rate(job).filter(|rate| *rate > 0.0)?,
+    let is_alike = |job: &Job| std::mem::discriminant(&job.parameters) == std::mem::discriminant(parameters);
+    let pace = jobs.find_map(|job| {
+        let (seconds, size) = match &job.state {
+            _ if !is_alike(job) => return None,
+            JobState::Running { .. } => (1.0 / rate(job).filter(|rate| *rate > 0.0)?, None),
             // One that went on after a pause began anew: what it did before is not in this span.
-            JobState::Succeeded { started_at, finished_at, .. } if job.attempt == 1 && *finished_at <= now => {
-                finished_at.duration_since(*started_at).as_secs_f64() / f64::from(known.steps)
+            JobState::Succeeded { started_at, finished_at, result, .. } if job.attempt == 1 && *finished_at <= now => {
+                let seconds = finished_at.duration_since(*started_at).as_secs_f64();
+                (seconds / f64::from(steps(&job.parameters)), result.width.zip(result.height))
             }
             _ => return None,
         };
-        Some(seconds_a_step / work(known))
-    });
-    Some(paces.next()? * work(training) * f64::from(training.steps))
+        Some(seconds / work(&job.parameters, size)?)
+    })?;
+    let size = match parameters {
+        Parameters::Paint(painting) => picture.map(|photo| painted(painting, photo)),
+        _ => None,
+    };
+    Some(pace * work(parameters, size)? * f64::from(steps(parameters)))
 }
 
-/// Returns a measure of a step's work: the loss network's share and the style network's, for each pixel.
-fn work(training: &TrainParameters) -> f64 {
-    let pixels = f64::from(training.batch) * f64::from(training.size).powi(2);
-    let channels = f64::from(training.width) / 16.0;
-    // The loss network up to conv5_1 is about seven times the house's own network of three blocks.
-    let network = channels.powi(2) * (1.0 + f64::from(training.residuals)) / 4.0;
-    pixels * (7.0 + network)
+/// Returns a measure of a step's work: for each pixel the loss network's share, and in a training the style network's.
+/// `painting` is the size of what is painted.
+fn work(parameters: &Parameters, painting: Option<SizePx>) -> Option<f64> {
+    match parameters {
+        Parameters::Train(training) => {
+            let pixels = f64::from(training.batch) * f64::from(training.size).powi(2);
+            let channels = f64::from(training.width) / 16.0;
+            // The loss network up to conv5_1 is about seven times the house's own network of three blocks.
+            let network = channels.powi(2) * (1.0 + f64::from(training.residuals)) / 4.0;
+            Some(pixels * (7.0 + network))
+        }
+        Parameters::Paint(_) => painting.map(|(width, height)| f64::from(width) * f64::from(height)),
+        Parameters::Stylize(_) => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use protocol::TrainOrder;
+    use protocol::{OutputFormat, PaintOrder, TrainOrder};
 
     use super::*;
     use crate::app::fixtures;
 
     #[test]
     fn an_estimate_goes_by_what_the_newest_training_took() {
-        let filled = |order: TrainOrder| order.fill().unwrap();
         let order = || TrainOrder::new("x".parse().unwrap());
         let mut app = fixtures::app();
-        let estimate = |app: &crate::app::App, training: &TrainParameters| {
-            training_seconds(training, app.jobs.all(), |job| app.jobs.rate(job), app.now)
+        let estimate = |app: &crate::app::App, order: TrainOrder| {
+            let training = Parameters::Train(order.fill().unwrap());
+            seconds(&training, None, app.jobs.all(), |job| app.jobs.rate(job), app.now)
         };
-        assert_eq!(estimate(&app, &filled(order())), None, "nothing has been learned yet");
+        assert_eq!(estimate(&app, order()), None, "nothing has been learned yet");
         fixtures::train(&mut app);
-        let same = estimate(&app, &filled(order())).unwrap();
+        let same = estimate(&app, order()).unwrap();
         assert!((same - 200.0).abs() < 1e-6, "400 steps at two a second: {same}");
-        let half = estimate(&app, &filled(TrainOrder { steps: Some(200), ..order() })).unwrap();
-        let larger = estimate(&app, &filled(TrainOrder { size: Some(512), ..order() })).unwrap();
+        let half = estimate(&app, TrainOrder { steps: Some(200), ..order() }).unwrap();
+        let larger = estimate(&app, TrainOrder { size: Some(512), ..order() }).unwrap();
         assert!((half - 100.0).abs() < 1e-6 && (larger - 800.0).abs() < 1e-6, "{half} {larger}");
+    }
+
+    #[test]
+    fn a_painting_is_estimated_by_its_pixels() {
+        let painting = |order: PaintOrder| Parameters::Paint(order.fill(1, OutputFormat::Png).unwrap());
+        let mut job = fixtures::jobs().into_iter().find(|job| matches!(job.state, JobState::Succeeded { .. })).unwrap();
+        job.parameters = painting(PaintOrder::default());
+        let JobState::Succeeded { started_at, finished_at, result, .. } = &job.state else { unreachable!() };
+        let took = finished_at.duration_since(*started_at).as_secs_f64();
+        let size = result.width.zip(result.height).unwrap();
+        let estimate =
+            |order: PaintOrder, photo| seconds(&painting(order), photo, [&job].into_iter(), |_| None, *finished_at);
+        assert_eq!(estimate(PaintOrder::default(), None), None, "of a photo that can't be looked at nothing is known");
+        let same = estimate(PaintOrder::default(), Some(size)).unwrap();
+        let small = estimate(PaintOrder { size: Some(size.0 / 2), ..PaintOrder::default() }, Some(size)).unwrap();
+        assert!((same - took).abs() < 1e-6 && (small - took / 4.0).abs() < took / 100.0, "{took} {same} {small}");
     }
 }

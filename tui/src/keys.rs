@@ -149,6 +149,7 @@ pub(crate) enum Action {
     Forget,
     Save,
     Submit,
+    Paint,
     Train,
     CursorLeft,
     CursorRight,

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use protocol::TrainOrder;
+use models::painter::{self, PaintRecipe};
+use protocol::job::paint::Optimizer;
+use protocol::{OutputFormat, PaintOrder, Parameters, TrainOrder};
 use rustix::process::Signal;
 use tests::{Answers, KITTY, PLAIN, SILENT, SIXEL, Terminal, picture};
+
+use tui::cost::memory_bytes;
 
 use crate::program::{Running, atelierd};
 
@@ -202,7 +206,7 @@ fn a_shell_gets_the_terminal_back_until_it_calls() {
 }
 
 #[test]
-fn the_console_counts_a_training_s_memory_as_the_daemon_does() {
+fn the_console_counts_memory_as_the_daemon_does() {
     let orders = [
         TrainOrder::new("x".parse().unwrap()),
         TrainOrder { batch: Some(16), size: Some(512), ..TrainOrder::new("x".parse().unwrap()) },
@@ -215,6 +219,7 @@ fn the_console_counts_a_training_s_memory_as_the_daemon_does() {
     ];
     for order in orders {
         let training = order.fill().unwrap();
+        let artwork = (900, 640);
         let recipe = models::training::Recipe {
             batch: training.batch,
             size: training.size,
@@ -223,7 +228,21 @@ fn the_console_counts_a_training_s_memory_as_the_daemon_does() {
             residuals: training.residuals,
             ..models::training::Recipe::house()
         };
-        let daemon = recipe.memory_bytes(training.art_size, training.art_size);
-        assert_eq!(tui::cost::training_memory_bytes(&training), daemon);
+        let (exact, square) = (recipe.memory_bytes(artwork.0, artwork.1), recipe.memory_bytes(1, 1));
+        let training = Parameters::Train(training);
+        assert_eq!(memory_bytes(&training, Some(artwork)), Some(exact));
+        assert_eq!(memory_bytes(&training, None), Some(square));
+    }
+    for optimizer in [painter::Optimizer::Lbfgs, painter::Optimizer::Adam] {
+        let recipe = PaintRecipe { optimizer, ..PaintRecipe::default() };
+        let optimizer = if optimizer == painter::Optimizer::Adam { Optimizer::Adam } else { Optimizer::Lbfgs };
+        let paint = |size| PaintOrder { optimizer: Some(optimizer), size, ..PaintOrder::default() };
+        let painting = |size| Parameters::Paint(paint(size).fill(1, OutputFormat::Png).unwrap());
+        let size = models::picture::size_with_longest(900, 641, 333, models::picture::Limits::default()).unwrap();
+        for (wanted, (width, height)) in [(None, (900, 641)), (Some(333), size)] {
+            let daemon = recipe.memory_bytes(width, height);
+            assert_eq!(memory_bytes(&painting(wanted), Some((900, 641))), Some(daemon), "{optimizer} {wanted:?}");
+        }
+        assert_eq!(memory_bytes(&painting(None), None), None);
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
         | A::Picture => has_runs(),
         A::ZoomOut | A::Whole => app.training.zoom > 0,
         A::Submit => may(Role::Submit) && app.styles.all().any(|style| style.state == StyleState::Ready),
-        A::Train => may(Role::Submit),
+        A::Paint | A::Train => may(Role::Submit),
         A::Import => may(Role::Admin),
         A::Delete => may(Role::Admin) && app.styles.chosen().is_some(),
         A::NextMatch | A::PreviousMatch => !app.log.search.is_empty(),
@@ -139,8 +139,9 @@ pub(crate) fn perform(app: &mut App, action: Action) -> Vec<Effect> {
         }
         A::Submit => {
             let chosen = app.styles.chosen().filter(|_| app.view == View::Styles).map(|style| style.name.clone());
-            return pick(app, Purpose::Paint(chosen));
+            return pick(app, Purpose::Submit(chosen));
         }
+        A::Paint => return pick(app, Purpose::Photo),
         A::Train => return pick(app, Purpose::Train),
         A::Import => return pick(app, Purpose::Import),
         // Keys of what lies over the views.

@@ -8,13 +8,18 @@ use protocol::StyleName;
 use super::Effect;
 use super::filter::Filter;
 use super::list::{Cursor, Motion};
+use crate::cost::SizePx;
 use crate::picture::Picture;
 
 /// What files are chosen for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To paint them, in this style where one was chosen already.
-    Paint(Option<StyleName>),
+    Submit(Option<StyleName>),
+    /// To paint one after artworks, which are chosen next.
+    Photo,
+    /// To paint this photo after them; its size is known where it can be looked at.
+    Artworks(PathBuf, Option<SizePx>),
     /// To learn the style of one.
     Train,
     /// To import one as a style.
@@ -71,7 +76,9 @@ impl Files {
     /// Says what is to be chosen.
     pub(crate) const fn title(&self) -> &'static str {
         match self.purpose {
-            Purpose::Paint(_) => "Choose photos",
+            Purpose::Submit(_) => "Choose photos",
+            Purpose::Photo => "Choose a photo to paint after artworks",
+            Purpose::Artworks(..) => "Choose the artworks to paint it after",
             Purpose::Train => "Choose an artwork to learn",
             Purpose::Import => "Choose a package, a weight file or a checkpoint's folder",
         }
@@ -129,6 +136,12 @@ impl Files {
         (!entry.is_folder && !known && self.purpose != Purpose::Import).then_some(Effect::Photo(path))
     }
 
+    /// Returns the size of the picture at a path, where it is the one that is looked at.
+    pub(crate) fn size_px(&self, path: &Path) -> Option<SizePx> {
+        let (_, picture) = self.preview.as_ref().filter(|(known, _)| known == path)?;
+        Some(picture.as_ref().ok()?.full_size())
+    }
+
     /// Goes to the folder above.
     pub(crate) fn parent(&self) -> Option<Effect> {
         Some(Effect::List(self.folder.as_ref()?.parent()?.to_owned()))
@@ -146,7 +159,7 @@ impl Files {
             return None;
         }
         if !self.marks.remove(&path) {
-            if !matches!(self.purpose, Purpose::Paint(_)) {
+            if !matches!(self.purpose, Purpose::Submit(_) | Purpose::Artworks(..)) {
                 self.marks.clear();
             }
             self.marks.insert(path);

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::cost::SizePx;
+
 /// What a form is filled in for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Painting these photos.
-    Paint(Vec<PathBuf>),
+    Submit(Vec<PathBuf>),
+    /// Painting a photo after artworks.
+    Paint(PathBuf, Vec<PathBuf>),
     /// Learning this artwork.
     Train(PathBuf),
     /// Importing this package.
@@ -61,6 +65,8 @@ pub(super) fn choice<'a>(name: &'static str, words: impl IntoIterator<Item = &'a
 pub(crate) struct Form {
     /// What it is for.
     pub(crate) order: Order,
+    /// The size of the picture that it is about, where that is known.
+    pub(crate) picture: Option<SizePx>,
     pub(crate) fields: Vec<Field>,
     /// The field that keys go to.
     pub(crate) at: usize,
@@ -69,6 +75,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Begins with everything as it is by default.
+    pub(super) const fn new(order: Order, picture: Option<SizePx>, fields: Vec<Field>) -> Self {
+        Self { order, picture, fields, at: 0, problem: None }
+    }
+
     /// Returns what a field holds; an empty text is none.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         match &self.fields.iter().find(|field| field.name == name)?.content {

@@ -3,42 +3,65 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use protocol::job::paint::{Optimizer, PaintInit};
 use protocol::job::train::{Norm, Recipe, Upsample};
-use protocol::{OutputFormat, Priority, StyleName, StyleState, TrainOrder, TrainParameters, Wishes};
+use protocol::{OutputFormat, PaintOrder, Parameters, Priority, StyleName, StyleState, TrainOrder, Wishes};
 
 use super::form::{Form, Order, choice, text};
 use super::{App, Effect};
 use crate::conn;
+use crate::cost::SizePx;
 
 /// What a choice is called that leaves the matter to the daemon.
 const DEFAULT: &str = "default";
 
+/// What a choice is called that keeps something as it is in the photo.
+const PHOTO_S: &str = "the photo's";
+
 /// Asks how photos are painted.
-pub(super) fn paint(app: &App, photos: Vec<PathBuf>, style: Option<&StyleName>) -> Form {
+pub(super) fn submit(app: &App, photos: Vec<PathBuf>, style: Option<&StyleName>) -> Form {
     let ready = app.styles.all().filter(|style| style.state == StyleState::Ready).map(|style| style.name.as_str());
     let fields = vec![
         choice("style", ready, "← → choose"),
         text("strength", "1", "mix of photo (0) and painting (1)"),
         text("size", "the photo's", "longest side in pixels"),
-        choice("colours", ["the style's", "the photo's"], ""),
-        choice(
-            "format",
-            [DEFAULT].into_iter().chain(words(OutputFormat::ALL, OutputFormat::as_str)),
-            "the photo's where it can be",
-        ),
+        choice("colours", ["the style's", PHOTO_S], ""),
+        choice("format", formats(), "the photo's where it can be"),
         choice("priority", words(Priority::ALL, Priority::as_str), "interactive goes before batch"),
         text("email", "none", "where to mail the painting"),
         text("note", "none", "your own words"),
     ];
-    let mut form = Form { order: Order::Paint(photos), fields, at: 0, problem: None };
+    let mut form = Form::new(Order::Submit(photos), None, fields);
     if let Some(style) = style {
         form.choose("style", style.as_str());
     }
     form
 }
 
+/// Asks how a photo is painted after artworks. What is empty takes the daemon's own default.
+pub(super) fn paint(photo: PathBuf, artworks: Vec<PathBuf>, size: Option<SizePx>) -> Form {
+    let mut fields = vec![
+        text("steps", DEFAULT, "1 to 200000"),
+        text("size", "the photo's", "longest side in pixels"),
+        text("style_weight", DEFAULT, "more paints more freely"),
+        text("content_weight", DEFAULT, ""),
+        text("tv_weight", DEFAULT, "more is smoother"),
+        choice("optimizer", words(Optimizer::ALL, Optimizer::as_str), "lbfgs needs fewer steps, adam less memory"),
+        choice("init", words(PaintInit::ALL, PaintInit::as_str), "start from the photo, or from noise"),
+        choice("colours", ["the artworks'", PHOTO_S], ""),
+        choice("format", formats(), "the photo's where it can be"),
+        text("seed", DEFAULT, ""),
+        text("email", "none", "where to mail the painting"),
+        text("note", "none", "your own words"),
+    ];
+    if artworks.len() > 1 {
+        fields.insert(0, text("weights", "all the same", "how much each artwork counts: 1 0.5 …"));
+    }
+    Form::new(Order::Paint(photo, artworks), size, fields)
+}
+
 /// Asks how an artwork is learned. What is empty takes the recipe's own default.
-pub(super) fn train(app: &App, artwork: PathBuf) -> Form {
+pub(super) fn train(app: &App, artwork: PathBuf, size: Option<SizePx>) -> Form {
     let name = style_name(&artwork);
     let styles = app.styles.all().filter(|style| style.state == StyleState::Ready).map(|style| style.name.as_str());
     let fields = vec![
@@ -64,7 +87,7 @@ pub(super) fn train(app: &App, artwork: PathBuf) -> Form {
         text("email", "none", "where to mail the style"),
         text("note", "none", "your own words"),
     ];
-    let mut form = Form { order: Order::Train(artwork), fields, at: 0, problem: None };
+    let mut form = Form::new(Order::Train(artwork), size, fields);
     form.fill("name", &name);
     form
 }
@@ -73,13 +96,17 @@ pub(super) fn train(app: &App, artwork: PathBuf) -> Form {
 pub(super) fn import(package: PathBuf) -> Form {
     let name = style_name(&package);
     let fields = vec![text("name", "", "the style's name here")];
-    let mut form = Form { order: Order::Import(package), fields, at: 0, problem: None };
+    let mut form = Form::new(Order::Import(package), None, fields);
     form.fill("name", &name);
     form
 }
 
 fn words<T: Copy>(all: &'static [T], as_str: fn(T) -> &'static str) -> impl Iterator<Item = &'static str> {
     all.iter().map(move |&word| as_str(word))
+}
+
+fn formats() -> impl Iterator<Item = &'static str> {
+    [DEFAULT].into_iter().chain(words(OutputFormat::ALL, OutputFormat::as_str))
 }
 
 /// Makes a style's name of a file's.
@@ -99,22 +126,33 @@ fn style_name(path: &Path) -> String {
 /// Which field is wrong, and how.
 pub(super) fn effect(form: &Form) -> Result<Effect, String> {
     match &form.order {
-        Order::Paint(photos) => Ok(Effect::Submit(photos.clone(), Box::new(painted(form)?))),
+        Order::Submit(photos) => Ok(Effect::Submit(photos.clone(), Box::new(submitted(form)?))),
+        Order::Paint(photo, artworks) => {
+            filled(form)?;
+            Ok(Effect::Paint(photo.clone(), artworks.clone(), Box::new(painted(form)?), wishes(form)))
+        }
         Order::Train(artwork) => {
-            let order = learned(form)?;
-            order.clone().fill().map_err(|error| error.to_string())?;
-            Ok(Effect::Train(artwork.clone(), Box::new(order), wishes(form)))
+            filled(form)?;
+            Ok(Effect::Train(artwork.clone(), Box::new(learned(form)?), wishes(form)))
         }
         Order::Import(package) => Ok(Effect::Import(package.clone(), name(form)?)),
     }
 }
 
-/// Returns the training that a form describes, every default filled in, where it can be one.
-pub(crate) fn filled(form: &Form) -> Result<TrainParameters, String> {
-    learned(form)?.fill().map_err(|error| error.to_string())
+/// Returns the training or painting that a form describes, every default filled in, where it can be one.
+///
+/// # Errors
+/// Which field is wrong, and how.
+pub(crate) fn filled(form: &Form) -> Result<Parameters, String> {
+    let parameters = match &form.order {
+        // The photo's own format is the daemon's to know, and costs nothing.
+        Order::Paint(_, artworks) => painted(form)?.fill(artworks.len(), OutputFormat::Png).map(Parameters::Paint),
+        _ => learned(form)?.fill().map(Parameters::Train),
+    };
+    parameters.map_err(|error| error.to_string())
 }
 
-fn painted(form: &Form) -> Result<conn::Order, String> {
+fn submitted(form: &Form) -> Result<conn::Order, String> {
     let style = form.value("style").ok_or("no style is ready")?.parse().map_err(|error| format!("style: {error}"))?;
     let strength: Option<f32> = read(form, "strength")?;
     if strength.is_some_and(|strength| !(0.0..=1.0).contains(&strength)) {
@@ -129,12 +167,31 @@ fn painted(form: &Form) -> Result<conn::Order, String> {
         style,
         strength,
         size,
-        preserve_color: form.value("colours") == Some("the photo's"),
+        preserve_color: form.value("colours") == Some(PHOTO_S),
         format: word(form, "format"),
         priority: word(form, "priority"),
         email: wishes.email,
         note: wishes.note,
         idempotency_key: None,
+    })
+}
+
+fn painted(form: &Form) -> Result<PaintOrder, String> {
+    let weights = form.value("weights").unwrap_or_default().split_whitespace();
+    let weights = weights.map(|weight| weight.parse().map_err(|error| format!("weights: {error}")));
+    Ok(PaintOrder {
+        artwork_weights: weights.collect::<Result<_, _>>()?,
+        steps: read(form, "steps")?,
+        optimizer: word(form, "optimizer"),
+        init: word(form, "init"),
+        seed: read(form, "seed")?,
+        content_weight: read(form, "content_weight")?,
+        style_weight: read(form, "style_weight")?,
+        tv_weight: read(form, "tv_weight")?,
+        size: read(form, "size")?,
+        preserve_color: form.value("colours") == Some(PHOTO_S),
+        format: word(form, "format"),
+        preview_every: None,
     })
 }
 

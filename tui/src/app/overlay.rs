@@ -1,5 +1,7 @@
 //! What lies over the views: help, questions, files to choose, forms.
 
+use std::path::PathBuf;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::files::{Files, Purpose};
@@ -131,10 +133,7 @@ fn choose(app: &mut App, mut files: Files, event: &KeyEvent, action: Option<Acti
             None
         }
         Some(Action::Accept) => match files.accept() {
-            Some(Ok(chosen)) => {
-                app.overlay = form(app, &files.purpose, chosen).map(Overlay::Form);
-                return Vec::new();
-            }
+            Some(Ok(chosen)) => return take(app, files, chosen),
             Some(Err(effect)) => Some(effect),
             None => None,
         },
@@ -144,13 +143,22 @@ fn choose(app: &mut App, mut files: Files, event: &KeyEvent, action: Option<Acti
     effect.into_iter().collect()
 }
 
-/// Makes the form that the chosen files need.
-fn form(app: &App, purpose: &Purpose, mut chosen: Vec<std::path::PathBuf>) -> Option<Form> {
-    match purpose {
-        Purpose::Paint(style) => Some(orders::paint(app, chosen, style.as_ref())),
-        Purpose::Train => chosen.pop().map(|artwork| orders::train(app, artwork)),
+/// Goes on with the chosen files: to the form that they need, or to the choice that comes next.
+fn take(app: &mut App, files: Files, mut chosen: Vec<PathBuf>) -> Vec<Effect> {
+    let size = chosen.first().and_then(|first| files.size_px(first));
+    let form = match files.purpose {
+        Purpose::Photo => {
+            let Some(photo) = chosen.pop() else { return Vec::new() };
+            app.overlay = Some(Overlay::Files(Files::new(Purpose::Artworks(photo, size))));
+            return files.folder.map(Effect::List).into_iter().collect();
+        }
+        Purpose::Submit(style) => Some(orders::submit(app, chosen, style.as_ref())),
+        Purpose::Artworks(photo, size) => Some(orders::paint(photo, chosen, size)),
+        Purpose::Train => chosen.pop().map(|artwork| orders::train(app, artwork, size)),
         Purpose::Import => chosen.pop().map(orders::import),
-    }
+    };
+    app.overlay = form.map(Overlay::Form);
+    Vec::new()
 }
 
 fn fill(app: &mut App, mut form: Form, event: &KeyEvent, action: Option<Action>) -> Vec<Effect> {

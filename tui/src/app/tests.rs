@@ -121,6 +121,27 @@ fn photos_are_chosen_then_a_style_then_they_are_sent() {
 }
 
 #[test]
+fn a_photo_is_painted_after_artworks_that_are_chosen_next() {
+    let mut app = app();
+    in_folder(&mut app, "a");
+    let looked_at = Picture::new(30, 20, vec![9; 30 * 20 * 3]).unwrap();
+    update(&mut app, at(0), Input::Answer(Answer::Photo("/home/ada/cat.jpg".into(), Ok(looked_at))));
+    assert_eq!(press(&mut app, "j<Enter>"), [Effect::List("/home/ada".into())], "the same folder again");
+    update(&mut app, at(0), Input::Answer(super::fixtures::folder()));
+    press(&mut app, "j  <Enter>");
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert_eq!(form.picture, Some((30, 20)), "what it costs goes by the photo");
+    assert_eq!(press(&mut app, "1 x<Enter>"), []);
+    let effects = press(&mut app, "<Back>0.5<Tab>40<Enter>");
+    let [Effect::Paint(photo, artworks, order, _)] = effects.as_slice() else {
+        panic!("{effects:?} {:?}", app.overlay)
+    };
+    assert_eq!(*photo, PathBuf::from("/home/ada/cat.jpg"));
+    assert_eq!(*artworks, ["/home/ada/cat.jpg", "/home/ada/dog.png"].map(PathBuf::from));
+    assert_eq!((order.artwork_weights.as_slice(), order.steps), ([1.0, 0.5].as_slice(), Some(40)));
+}
+
+#[test]
 fn a_form_says_what_is_wrong_and_stays() {
     let mut app = app();
     in_folder(&mut app, "s");

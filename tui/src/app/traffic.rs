@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use protocol::convert::Refused;
 use protocol::{
-    CheckpointList, Device, Event, Job, JobId, JobPage, LossCurve, Mail, Priority, Style, StyleName, TrainOrder, Wishes,
+    CheckpointList, Device, Event, Job, JobId, JobPage, LossCurve, Mail, PaintOrder, Priority, Style, StyleName,
+    TrainOrder, Wishes,
 };
 use ratatui::crossterm::event::KeyEvent;
 
@@ -145,6 +146,8 @@ pub(crate) enum Effect {
     Photo(PathBuf),
     /// Send photos to be painted.
     Submit(Vec<PathBuf>, Box<conn::Order>),
+    /// Send a photo to be painted after artworks.
+    Paint(PathBuf, Vec<PathBuf>, Box<PaintOrder>, Wishes),
     /// Send an artwork to be learned.
     Train(PathBuf, Box<TrainOrder>, Wishes),
     /// Send a package, a weight file or a folder of one.

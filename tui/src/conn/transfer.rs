@@ -118,8 +118,8 @@ impl Connection {
         let wishes = Some(wire::Wishes { idempotency_key: Some(key), ..wishes.into() });
         let order = Part::Order(wire::PaintOrder { wishes, ..order.into() });
         let file = |content| Parcel { opening: message(Part::NextFile(wire::NextFile {})), content: Some(content) };
-        let files = std::iter::once(photo).chain(artworks).map(file);
-        let parcels = std::iter::once(Parcel { opening: message(order), content: None }).chain(files);
+        let mut parcels = vec![Parcel { opening: message(order), content: None }];
+        parcels.extend(std::iter::once(photo).chain(artworks).map(file));
         let chunk = |bytes: Vec<u8>| message(Part::Chunk(bytes.into()));
         let mut client = self.client.clone();
         let answer = self.upload(parcels, chunk, async move |parts| client.paint(parts).await).await?;

@@ -94,6 +94,12 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
             picture => picture.map(|picture| Answer::Preview(job, picture)),
         },
         Effect::Checkpoints(job) => connection.checkpoints(JobRef::Id(job)).await.map(Answer::Checkpoints),
+        Effect::Paint(photo, artworks, order, wishes) => {
+            let key = Uuid::now_v7().to_string();
+            let artworks: Vec<_> = artworks.into_iter().map(Source::File).collect();
+            let job = connection.paint(*order, (wishes, key), &Source::File(photo), &artworks).await;
+            job.map(|job| Answer::Accepted(Box::new(job)))
+        }
         Effect::Train(artwork, order, wishes) => {
             let key = Uuid::now_v7().to_string();
             let job = connection.train(*order, (wishes, key), &Source::File(artwork)).await;

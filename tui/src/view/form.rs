@@ -10,7 +10,7 @@ use crate::app::form::{Content, Field, Form, Order};
 use crate::app::list::top;
 use crate::app::orders::filled;
 use crate::cli::view::{bytes, plain, seconds};
-use crate::cost::{training_memory_bytes, training_seconds};
+use crate::cost;
 use crate::theme::{Theme, Tone};
 
 /// Draws a form over everything.
@@ -19,8 +19,8 @@ pub(super) fn draw(app: &App, form: &Form, theme: Theme, area: Rect, buffer: &mu
     put(&title(form), Tone::Heading, theme, Rect { height: 1, ..area }, buffer);
     let told = match (&form.problem, &form.order) {
         (Some(problem), _) => Some((plain(problem).into_owned(), Tone::Bad)),
-        (None, Order::Train(_)) => Some(cost(app, form)),
-        (None, _) => None,
+        (None, Order::Train(_) | Order::Paint(..)) => Some(cost(app, form)),
+        (None, Order::Submit(_) | Order::Import(_)) => None,
     };
     let below = u16::from(told.is_some());
     let body = Rect { y: area.y + 1, height: area.height - 1 - below, ..area };
@@ -40,8 +40,12 @@ pub(super) fn draw(app: &App, form: &Form, theme: Theme, area: Rect, buffer: &mu
 fn title(form: &Form) -> String {
     let name = |path: &std::path::Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let title = match &form.order {
-        Order::Paint(photos) if photos.len() == 1 => format!("Paint {}", name(&photos[0])),
-        Order::Paint(photos) => format!("Paint {} photos", photos.len()),
+        Order::Submit(photos) if photos.len() == 1 => format!("Paint {}", name(&photos[0])),
+        Order::Submit(photos) => format!("Paint {} photos", photos.len()),
+        Order::Paint(photo, artworks) if artworks.len() == 1 => {
+            format!("Paint {} after {}", name(photo), name(&artworks[0]))
+        }
+        Order::Paint(photo, artworks) => format!("Paint {} after {} artworks", name(photo), artworks.len()),
         Order::Train(artwork) => format!("Learn the style of {}", name(artwork)),
         Order::Import(package) => format!("Import {}", name(package)),
     };
@@ -73,17 +77,19 @@ fn row(field: &Field, is_here: bool) -> Vec<(String, Tone)> {
     parts
 }
 
-/// Says what a training costs, or why it can't be one.
+/// Says what a training or painting costs, or why it can't be one.
 fn cost(app: &App, form: &Form) -> (String, Tone) {
-    let training = match filled(form) {
-        Ok(training) => training,
+    let wanted = match filled(form) {
+        Ok(wanted) => wanted,
         Err(problem) => return (plain(&problem).into_owned(), Tone::Waiting),
     };
-    let memory = bytes(training_memory_bytes(&training));
-    let time = training_seconds(&training, app.jobs.all(), |job| app.jobs.rate(job), app.now);
+    let memory = cost::memory_bytes(&wanted, form.picture);
+    let memory =
+        memory.map_or_else(|| "memory by the photo's size".to_owned(), |memory| format!("{} of memory", bytes(memory)));
+    let time = cost::seconds(&wanted, form.picture, app.jobs.all(), |job| app.jobs.rate(job), app.now);
     let time = time.map_or_else(
-        || "time not known before a first training".to_owned(),
+        || "time not known before a first one".to_owned(),
         |time| format!("about {}, by the pace of the last one", seconds(time)),
     );
-    (format!("costs {memory} of memory; {} steps: {time}", training.steps), Tone::Key)
+    (format!("costs {memory}; {} steps: {time}", cost::steps(&wanted)), Tone::Key)
 }

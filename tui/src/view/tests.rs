@@ -180,6 +180,16 @@ fn a_form_for_training_shows_its_cost() {
 }
 
 #[test]
+fn a_form_for_painting_after_artworks_shows_its_cost() {
+    let mut app = picking("aj");
+    update(&mut app, at(0), Input::Answer(Answer::Photo("/home/ada/cat.jpg".into(), Ok(picture()))));
+    press(&mut app, "<Enter>");
+    update(&mut app, at(0), Input::Answer(crate::app::fixtures::folder()));
+    press(&mut app, "j  <Enter><Tab>40");
+    snapshots("form-artworks", app);
+}
+
+#[test]
 fn help() {
     snapshots("help", after("?"));
 }

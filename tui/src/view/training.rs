@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::app::filter::style;
 use crate::app::training::{Run, Terms, Training};
 use crate::cli::view::{bytes, plain, seconds};
+use crate::cost::steps;
 use crate::curves::{Axis, Chart, Curve, Line, number, sign};
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
@@ -69,21 +70,13 @@ fn runs(app: &App, rows: &[protocol::JobId], theme: Theme, area: Rect, buffer: &
     table::draw(&COLUMNS, &Rows { count: rows.len(), chosen, row: &row }, theme, area, buffer);
 }
 
-/// Returns how many steps a run is to have.
-fn steps(job: &Job) -> u32 {
-    match &job.parameters {
-        Parameters::Train(train) => train.steps,
-        Parameters::Paint(paint) => paint.steps,
-        Parameters::Stylize(_) => 0,
-    }
-}
-
 fn step(app: &App, job: &Job) -> String {
     let done = match &job.state {
         JobState::Running { progress, .. } => Some(progress.done),
         _ => last_step(app, job),
     };
-    done.map_or_else(|| format!("-/{}", steps(job)), |done| format!("{done}/{}", steps(job)))
+    let steps = steps(&job.parameters);
+    done.map_or_else(|| format!("-/{steps}"), |done| format!("{done}/{steps}"))
 }
 
 fn last_step(app: &App, job: &Job) -> Option<u64> {
