@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Makes a folder, and what it lies in, so that their names survive a power cut; also where an earlier start made them
 /// and ended before they were safe.
@@ -38,6 +39,63 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_data()
+}
+
+/// Whether every sync has succeeded so far. After one that has not, nobody knows what is on the disk: the system may have
+/// dropped what it could not write, and says "done" the next time. So nothing is written any more, and never tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Trust(OnceLock<String>);
+
+impl Trust {
+    /// Returns what failed first, if anything has.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    /// Refuses once a sync has failed.
+    ///
+    /// # Errors
+    /// It names the sync.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.lost().map_or(Ok(()), |problem| Err(io::Error::other(problem.to_owned())))
+    }
+
+    /// Syncs what was opened or written under this path, and remembers when that fails.
+    ///
+    /// # Errors
+    /// Those of the file system, and every earlier one.
+    pub(crate) fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.check()?;
+        file.sync_all().inspect_err(|error| {
+            let problem = format!("{} could not be synced: {error}", path.display());
+            tracing::error!(problem, "a sync failed; nothing is accepted until a restart");
+            // The first one counts.
+            let _ = self.0.set(problem);
+        })
+    }
+
+    /// Writes a new file and syncs it.
+    ///
+    /// # Errors
+    /// Those of the file system, and every earlier one.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.check()?;
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        self.sync(&file, path)
+    }
+
+    /// Renames into another folder, or within one, and syncs the folder of the new name. It is opened first, so that a
+    /// failure from here on is told to this caller, whoever else syncs the same folder.
+    ///
+    /// # Errors
+    /// Those of the file system, and every earlier one.
+    pub(crate) fn rename(&self, from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
+        self.check()?;
+        let opened = File::open(folder)?;
+        fs::rename(from, to)?;
+        self.sync(&opened, folder)
+    }
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@
 //! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A folder
 //! named by a job's id is therefore always whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::{ErrorCode, JobId, JobState};
 
-use crate::disk::{make_folder, sync_folder, write_synced};
+use crate::disk::{Trust, make_folder};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
@@ -35,6 +35,7 @@ pub(crate) use draft::hex;
 pub struct Spool {
     root: PathBuf,
     incoming: PathBuf,
+    trust: Trust,
     drafts: AtomicU64,
     reserve_bytes: AtomicU64,
 }
@@ -51,7 +52,13 @@ impl Spool {
             fs::remove_dir_all(&incoming)?;
         }
         make_folder(&incoming)?;
-        Ok(Self { root, incoming, drafts: AtomicU64::new(0), reserve_bytes: AtomicU64::new(reserve_bytes) })
+        Ok(Self {
+            root,
+            incoming,
+            trust: Trust::default(),
+            drafts: AtomicU64::new(0),
+            reserve_bytes: AtomicU64::new(reserve_bytes),
+        })
     }
 
     /// Sets the free space below which nothing is accepted.
@@ -92,14 +99,13 @@ impl Spool {
         let staging = self.incoming.join(record.job.id.to_string());
         let made = (|| {
             fs::create_dir(&staging)?;
-            input.settle(&staging.join("input"))?;
+            input.settle(&staging.join("input"), &self.trust)?;
             for (number, artwork) in (1..).zip(artworks) {
-                artwork.settle(&staging.join(artwork_name(number)))?;
+                artwork.settle(&staging.join(artwork_name(number)), &self.trust)?;
             }
-            write_synced(&staging.join("job.json"), &record.to_json())?;
-            sync_folder(&staging)?;
-            fs::rename(&staging, self.folder(record.job.id))?;
-            sync_folder(&self.root)
+            self.trust.write(&staging.join("job.json"), &record.to_json())?;
+            self.trust.sync(&File::open(&staging)?, &staging)?;
+            self.trust.rename(&staging, &self.folder(record.job.id), &self.root)
         })();
         if made.is_err() {
             // Best effort: whatever stays in `incoming` goes at the next start.
@@ -193,6 +199,15 @@ impl Spool {
         self.folder(id).join("curve")
     }
 
+    /// Makes a job's loss curve survive a power cut.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sync_curve(&self, id: JobId) -> io::Result<()> {
+        let path = self.curve(id);
+        self.trust.sync(&File::open(&path)?, &path)
+    }
+
     /// Returns where a job's newest preview is, once there is one: a JPEG.
     #[must_use]
     pub fn preview(&self, id: JobId) -> PathBuf {
@@ -247,11 +262,10 @@ impl Spool {
     /// Those of the file system.
     pub fn remove(&self, id: JobId) -> io::Result<()> {
         let gone = self.incoming.join(format!("{id}.gone"));
-        match fs::rename(self.folder(id), &gone) {
+        match self.trust.rename(&self.folder(id), &gone, &self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             renamed => renamed?,
         }
-        sync_folder(&self.root)?;
         fs::remove_dir_all(gone)
     }
 
@@ -299,6 +313,12 @@ impl Spool {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
+    /// Says which sync has failed, if one has: nothing is written any more until a restart.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.trust.lost()
+    }
+
     /// Returns a job's folder.
     #[must_use]
     pub fn folder(&self, id: JobId) -> PathBuf {
@@ -309,12 +329,11 @@ impl Spool {
     fn place(&self, id: JobId, name: &str, bytes: &[u8]) -> io::Result<()> {
         let folder = self.folder(id);
         let staging = folder.join(format!(".{name}"));
-        write_synced(&staging, bytes).inspect_err(|_| {
+        self.trust.write(&staging, bytes).inspect_err(|_| {
             // Half a file would only take room from a disk that may be full.
             let _ = fs::remove_file(&staging);
         })?;
-        fs::rename(&staging, folder.join(name))?;
-        sync_folder(&folder)
+        self.trust.rename(&staging, &folder.join(name), &folder)
     }
 }
 
@@ -337,7 +356,7 @@ pub(crate) fn storage_refusal(error: &io::Error) -> Refusal {
         }
         _ => Refusal::new(
             ErrorCode::StorageFailed,
-            format!("the data folder does not take the upload ({error}); look at the daemon's log"),
+            format!("the data folder can't be written ({error}); look at the daemon's log"),
         ),
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::feed::Feed;
 use crate::record::Record;
+use crate::spool::Spool;
 
 mod index;
 mod ledger;
@@ -37,9 +38,9 @@ const WAITING_WRITES: usize = 1024;
 /// How many writes share one sync at most.
 const WRITES_PER_SYNC: usize = 256;
 
-/// The index is broken: a write or a sync failed, and nothing is accepted until the daemon is restarted.
+/// The data folder is broken: a write of the index or a sync failed, and nothing is accepted until the daemon is restarted.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the job index failed ({0}); nothing is accepted until atelierd is restarted")]
+#[error("the data folder failed ({0}); nothing is accepted until atelierd is restarted")]
 pub struct Failed(pub String);
 
 type Answer = Box<dyn FnOnce(Result<(), Failed>) + Send>;
@@ -58,6 +59,7 @@ pub struct Store {
     index: Arc<Index>,
     summaries: Arc<RwLock<Summaries>>,
     failed: Arc<AtomicBool>,
+    spool: Arc<Spool>,
     feed: Feed,
 }
 
@@ -99,6 +101,7 @@ impl Store {
             index: Arc::clone(&opened.ledger.index),
             summaries: Arc::clone(&opened.ledger.summaries),
             failed: Arc::new(AtomicBool::new(false)),
+            spool: Arc::clone(&opened.ledger.spool),
             feed: opened.feed.clone(),
         };
         let failed = Arc::clone(&store.failed);
@@ -158,10 +161,10 @@ impl Store {
         &self.feed
     }
 
-    /// Says whether a write has failed since the start.
+    /// Says whether a write has failed since the start, or a sync of the spool.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        self.failed.load(Ordering::Acquire) || self.spool.failure().is_some()
     }
 }
 
@@ -182,7 +185,7 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
         if let Err(error) = &outcome
             && !failed.swap(true, Ordering::AcqRel)
         {
-            tracing::error!(%error, "the job index failed; nothing is accepted until a restart");
+            tracing::error!(%error, "the data folder failed; nothing is accepted until a restart");
         }
         // Only what is durable is shown, and it is shown before its caller knows.
         match &outcome {

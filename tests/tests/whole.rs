@@ -16,6 +16,8 @@ mod console;
 mod crash;
 #[path = "whole/edges.rs"]
 mod edges;
+#[path = "whole/failing_disk.rs"]
+mod failing_disk;
 #[path = "whole/grpc_jobs.rs"]
 mod grpc_jobs;
 #[path = "whole/grpc_learning.rs"]

@@ -148,14 +148,6 @@ impl CurveFile {
     pub fn bytes(&self) -> io::Result<Vec<u8>> {
         fs::read(&self.path)
     }
-
-    /// Makes the curve survive a power cut.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
 }
 
 #[cfg(test)]

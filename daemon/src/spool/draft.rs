@@ -8,6 +8,7 @@ use protocol::ErrorCode;
 use sha2::{Digest, Sha256};
 
 use super::storage_refusal;
+use crate::disk::Trust;
 use crate::refusal::Refusal;
 
 /// A file that an upload is written into. Dropping it removes the file unless it was settled.
@@ -78,11 +79,13 @@ impl Draft {
     }
 
     /// Syncs the upload and moves it to its place.
-    pub(super) fn settle(mut self, place: &Path) -> io::Result<()> {
-        if let Some(file) = self.file.take() {
-            file.sync_data()?;
+    pub(super) fn settle(mut self, place: &Path, trust: &Trust) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            trust.sync(file, &self.path)?;
         }
-        fs::rename(&self.path, place)
+        fs::rename(&self.path, place)?;
+        self.file = None;
+        Ok(())
     }
 }
 

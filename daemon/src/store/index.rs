@@ -24,7 +24,7 @@ pub enum IndexError {
     #[error("the job index can't be read or written: {0}")]
     Sled(#[from] sled::Error),
     /// The file system failed.
-    #[error("the job index can't be synced: {0}")]
+    #[error("the data folder can't be written: {0}")]
     Io(#[from] std::io::Error),
     /// A row is damaged.
     #[error("a row of the job index is damaged: {0}")]

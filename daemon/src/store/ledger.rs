@@ -20,7 +20,7 @@ pub(super) const KEPT_EVENTS: u64 = 16_384;
 pub struct Ledger {
     pub(super) index: Arc<Index>,
     pub(super) summaries: Arc<RwLock<Summaries>>,
-    spool: Arc<Spool>,
+    pub(super) spool: Arc<Spool>,
     sequence: Sequence,
     fresh: Vec<Arc<Event>>,
     dirty: bool,
@@ -155,6 +155,9 @@ impl Ledger {
     /// Makes all writes since the last call durable and returns the events that may now be seen.
     pub(super) fn commit(&mut self) -> Result<Vec<Arc<Event>>, Failed> {
         let events = std::mem::take(&mut self.fresh);
+        if let Some(problem) = self.spool.failure() {
+            self.failed.get_or_insert_with(|| Failed(problem.to_owned()));
+        }
         if std::mem::take(&mut self.dirty)
             && self.failed.is_none()
             && let Err(error) = self.index.sync()

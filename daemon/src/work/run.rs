@@ -224,7 +224,7 @@ impl Run {
     fn finish(&mut self) -> Result<protocol::JobResult, Outcome> {
         // Whatever goes wrong from here on, no step has to be done again.
         self.keep()?;
-        self.curve.sync().map_err(|error| unwritten("loss curve", &error))?;
+        self.workplace.spool.sync_curve(self.id()).map_err(|error| unwritten("loss curve", &error))?;
         let product = self.course.finish(self.last.as_ref())?;
         self.workplace.make_result(&self.record, product)
     }
