@@ -14,10 +14,10 @@ use std::ops::Range;
 use super::disjoint::Disjoint;
 use super::multiply::{Product, packed_index};
 use super::output::{Sink, Tally, Target};
-use super::simd::{Block, Kernel, LANES, Simd};
+use super::simd::{Backend, Block, Kernel, LANES, Simd};
 use super::source::{Border, Growth, Source, Window};
 use super::threads::ComputePool;
-use transform::{InputTransform, OutputTransform, kernel_transform};
+use transform::{InputTransform, OutputTransform};
 
 /// Products of one tile.
 const PRODUCTS: usize = 36;
@@ -32,6 +32,49 @@ pub struct Winograd {
     direction: Direction,
     /// `[36]` packed matrices.
     matrices: Vec<Block>,
+}
+
+/// A kernel on its way into its transformed one.
+struct Renewal<'a> {
+    transformed: &'a mut Winograd,
+    kernel: &'a [f32],
+}
+
+impl Kernel for Renewal<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Winograd { inputs, outputs, direction, matrices } = self.transformed;
+        let (inputs, outputs) = (*inputs, *outputs);
+        let (rows, blocks) = (inputs.next_multiple_of(LANES), outputs.div_ceil(LANES));
+        let (kernels, _) = self.kernel.as_chunks::<9>();
+        for kb in 0..blocks {
+            let lanes = LANES.min(outputs - kb * LANES);
+            for c in 0..inputs {
+                let mut nine = [Block::ZERO; 9];
+                for lane in 0..lanes {
+                    let k = kb * LANES + lane;
+                    match direction {
+                        Direction::Forward => {
+                            for (block, v) in nine.iter_mut().zip(kernels[k * inputs + c]) {
+                                block.0[lane] = v;
+                            }
+                        }
+                        Direction::Backward => {
+                            for (block, v) in nine.iter_mut().rev().zip(kernels[c * outputs + k]) {
+                                block.0[lane] = v;
+                            }
+                        }
+                    }
+                }
+                let at = packed_index(rows, blocks, c, kb);
+                let products = transform::kernel_transform(simd, &nine);
+                for (product, v) in products.as_flattened().iter().enumerate() {
+                    simd.store(*v, &mut matrices[product * rows * blocks + at]);
+                }
+            }
+        }
+    }
 }
 
 /// Which way a kernel `[outputs][inputs][3][3]` is gone through.
@@ -101,19 +144,7 @@ impl Winograd {
     /// Transforms another kernel of the same sides, as training has one at each step.
     pub fn renew(&mut self, kernel: &[f32]) {
         assert_eq!(kernel.len(), self.inputs * self.outputs * 9, "the kernel has the same sides");
-        let (rows, blocks) = (self.inputs.next_multiple_of(LANES), self.outputs.div_ceil(LANES));
-        for k in 0..self.outputs {
-            for c in 0..self.inputs {
-                let at = packed_index(rows, blocks, c, k / LANES);
-                let nine: [f32; 9] = match self.direction {
-                    Direction::Forward => std::array::from_fn(|i| kernel[(k * self.inputs + c) * 9 + i]),
-                    Direction::Backward => std::array::from_fn(|i| kernel[(c * self.outputs + k) * 9 + 8 - i]),
-                };
-                for (i, value) in kernel_transform(&nine).into_iter().enumerate() {
-                    self.matrices[i * rows * blocks + at].0[k % LANES] = value;
-                }
-            }
-        }
+        Backend::best().run(Renewal { transformed: self, kernel });
     }
 
     /// Returns how many bytes the transformed kernel takes.

@@ -8,23 +8,30 @@ use crate::kernels::output::{Running, Sink, Tally};
 use crate::kernels::simd::{Block, Simd};
 use crate::kernels::source::{Border, Modifier, Normed, Plain, Prelude, Source, at};
 
-/// Returns `G k G'` of one 3x3 kernel.
-pub(super) fn kernel_transform(kernel: &[f32; 9]) -> [f32; 36] {
-    let line = |a: f32, b: f32, c: f32| {
-        let (sixth, far) = (a + c, a / 24.0 + c / 6.0);
-        [a / 4.0, -(sixth + b) / 6.0, -(sixth - b) / 6.0, far + b / 12.0, far - b / 12.0, c]
-    };
-    let mut columns = [[0.0; 3]; 6];
-    for j in 0..3 {
-        for (i, v) in line(kernel[j], kernel[3 + j], kernel[6 + j]).into_iter().enumerate() {
-            columns[i][j] = v;
+/// Returns `G k G'` of sixteen 3x3 kernels, one a lane.
+#[inline(always)]
+pub(super) fn kernel_transform<S: Simd>(s: S, kernel: &[Block; 9]) -> [[S::V; 6]; 6] {
+    let mut half = [[s.zero(); 3]; 6];
+    for x in 0..3 {
+        let column = kernel_line(s, [s.load(&kernel[x]), s.load(&kernel[3 + x]), s.load(&kernel[6 + x])]);
+        for (half, v) in half.iter_mut().zip(column) {
+            half[x] = v;
         }
     }
-    let mut out = [0.0; 36];
-    for (out, column) in out.as_chunks_mut::<6>().0.iter_mut().zip(columns) {
-        *out = line(column[0], column[1], column[2]);
+    let mut out = [[s.zero(); 6]; 6];
+    for (line, half) in out.iter_mut().zip(half) {
+        *line = kernel_line(s, half);
     }
     out
+}
+
+/// `G k` of three elements.
+#[inline(always)]
+fn kernel_line<S: Simd>(s: S, [a, b, c]: [S::V; 3]) -> [S::V; 6] {
+    let by = |v, divisor: f32| s.mul(v, s.splat(1.0 / divisor));
+    let (ends, far) = (s.add(a, c), s.add(by(a, 24.0), by(c, 6.0)));
+    let middle = by(b, 12.0);
+    [by(a, 4.0), by(s.add(ends, b), -6.0), by(s.sub(ends, b), -6.0), s.add(far, middle), s.sub(far, middle), c]
 }
 
 /// `B' d` of six inputs.
