@@ -32,10 +32,10 @@ use link::{Link, LinkNews, Role};
 use overlay::Overlay;
 pub(crate) use traffic::{Answer, Change, Effect, Failed, Input};
 
-use crate::cli::view::plain;
 use crate::keys::{self, Action, Scope};
 use crate::picture::Picture;
 use crate::theme::Tone;
+use crate::words::plain;
 
 /// The views, in the order of their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,6 +274,9 @@ fn tick(app: &mut App) -> Vec<Effect> {
     if app.is_connected() && app.devices.wants_news(app.now, app.view == View::Devices) {
         effects.push(Effect::Devices);
     }
+    if app.is_connected() && app.jobs.wants_places(app.now) {
+        effects.push(Effect::Queue);
+    }
     effects
 }
 
@@ -345,6 +348,7 @@ fn hear(app: &mut App, event: Event) -> Vec<Effect> {
 fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
     match answer {
         Answer::Older(page) => app.jobs.add_older(page),
+        Answer::Queue(queue) => app.jobs.set_places(queue),
         Answer::Mail(mail) => app.mail.replace(mail),
         Answer::Devices(devices) => app.devices.replace(app.now, devices),
         Answer::StylePreview(name, picture) => app.styles.set_preview(name, picture),

@@ -19,6 +19,7 @@ mod picture;
 pub mod term;
 mod theme;
 mod view;
+mod words;
 
 #[cfg(test)]
 mod documented;

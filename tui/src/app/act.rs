@@ -11,9 +11,10 @@ use super::list::Motion;
 use super::overlay::{Overlay, Question};
 use super::training::{COMPARED, Training, has_curve};
 use super::{App, Change, Effect, Typing, View};
-use crate::app::filter::{Filter, style};
+use crate::app::filter::Filter;
 use crate::keys::Action;
 use crate::theme::Tone;
+use crate::words::style;
 
 /// How often the part of a run that is shown can be halved.
 const MOST_ZOOM: u32 = 16;
@@ -349,7 +350,7 @@ fn ask(app: &mut App, verb: &str, change: Change, fits: fn(&JobState) -> bool) {
 fn delete(app: &mut App) {
     let Some(style) = app.styles.chosen() else { return };
     let lines =
-        vec![format!("{}  {}", style.name, style.title.as_deref().map(crate::cli::view::plain).unwrap_or_default())];
+        vec![format!("{}  {}", style.name, style.title.as_deref().map(crate::words::plain).unwrap_or_default())];
     let title = "Delete this style and its files?".to_owned();
     let effect = Effect::Delete(style.name.clone());
     app.overlay = Some(Overlay::Question(Question { title, lines, effect }));

@@ -2,6 +2,8 @@
 
 use protocol::{Job, JobState};
 
+use crate::words::style;
+
 /// A filter: words that must all fit, `!` turns one round, `name:` looks in one place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Filter {
@@ -83,11 +85,6 @@ impl Filter {
 
 /// The places that can be looked in.
 const FIELDS: [&str; 9] = ["id", "state", "kind", "style", "priority", "note", "mail", "device", "error"];
-
-/// Returns the name of the style that a job uses or makes.
-pub(crate) fn style(job: &Job) -> &str {
-    job.style().map_or("-", protocol::StyleName::as_str)
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use protocol::{Job, JobId, JobPage, JobState, Progress};
 
-use super::filter::{Filter, style};
+use super::filter::Filter;
 use super::list::{Cursor, Motion};
+use crate::words::style;
 
 /// The columns to sort by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,9 @@ impl Order {
     }
 }
 
+/// How often the places in the queue are asked for, at most.
+const PLACES_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
 /// How many of the older jobs are here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Older {
@@ -60,6 +64,9 @@ pub(crate) struct Jobs {
     /// What is heard of running jobs between two changes of state.
     rates: HashMap<JobId, (Option<f64>, Option<f64>)>,
     pub(crate) older: Older,
+    /// Whether the queue has moved since its places were asked for.
+    queue_moved: bool,
+    places_asked_at: Option<Timestamp>,
     pub(crate) filter: Filter,
     pub(crate) order: Order,
     pub(crate) reversed: bool,
@@ -75,6 +82,8 @@ impl Default for Jobs {
             known: BTreeMap::new(),
             rates: HashMap::new(),
             older: Older::default(),
+            queue_moved: false,
+            places_asked_at: None,
             filter: Filter::default(),
             order: Order::Age,
             reversed: false,
@@ -102,12 +111,37 @@ impl Jobs {
         self.older = page.next.map_or(Older::All, Older::After);
     }
 
-    /// Takes note of a job as it is now.
-    pub(crate) fn put(&mut self, job: Job) {
+    /// Takes note of a job as it is now. Its place in the queue stays what it was until that is told again.
+    pub(crate) fn put(&mut self, mut job: Job) {
         if !matches!(job.state, JobState::Running { .. }) {
             self.rates.remove(&job.id);
         }
+        let is_queued = |job: &Job| job.state == JobState::Queued;
+        let before = self.known.get(&job.id);
+        self.queue_moved |= is_queued(&job) || before.is_some_and(is_queued);
+        if is_queued(&job) {
+            job.queue_position = job.queue_position.or_else(|| before?.queue_position);
+        }
         self.known.insert(job.id, job);
+    }
+
+    /// Says whether it is time to ask for the places in the queue, which no event tells; takes note that somebody does.
+    pub(crate) fn wants_places(&mut self, now: Timestamp) -> bool {
+        let due = self.places_asked_at.is_none_or(|asked| now.duration_since(asked) >= PLACES_EVERY);
+        let asks = self.queue_moved && due;
+        if asks {
+            (self.queue_moved, self.places_asked_at) = (false, Some(now));
+        }
+        asks
+    }
+
+    /// Takes note of places in the queue, for jobs that still wait.
+    pub(crate) fn set_places(&mut self, queue: Vec<Job>) {
+        for told in queue {
+            if let Some(job) = self.known.get_mut(&told.id).filter(|job| job.state == JobState::Queued) {
+                job.queue_position = told.queue_position;
+            }
+        }
     }
 
     /// Takes note of how far a running job is.

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use protocol::{Event, EventBody, Job, JobState};
+use protocol::{Event, EventBody, Job};
 
-use super::filter::style;
-use crate::cli::view::{plain, size};
 use crate::theme::Tone;
+use crate::words::{count, outcome, plain, style};
 
 /// How many lines are kept.
 const LINES: usize = 5_000;
@@ -109,12 +108,12 @@ impl Log {
 fn describe(body: &EventBody) -> Option<(&'static str, String, Tone)> {
     Some(match body {
         EventBody::Snapshot(snapshot) => {
-            let text = format!(
-                "{} jobs, {} styles, {} devices",
-                snapshot.jobs.len(),
-                snapshot.styles.len(),
-                snapshot.devices.len()
-            );
+            let [jobs, styles, devices] = [
+                count(snapshot.jobs.len(), "job"),
+                count(snapshot.styles.len(), "style"),
+                count(snapshot.devices.len(), "device"),
+            ];
+            let text = format!("{jobs}, {styles}, {devices}");
             ("daemon", text, Tone::Quiet)
         }
         EventBody::State(job) => ("job", state(job), job.state.name().into()),
@@ -152,12 +151,5 @@ fn describe(body: &EventBody) -> Option<(&'static str, String, Tone)> {
 }
 
 fn state(job: &Job) -> String {
-    let more = match &job.state {
-        JobState::Queued => job.queue_position.map_or(String::new(), |before| format!(", {before} before it")),
-        JobState::Running { device, .. } => format!(" on {}", plain(device)),
-        JobState::Succeeded { result, .. } => format!(", {}", size(result)),
-        JobState::Failed { error, .. } => format!(": {} ({})", plain(&error.detail), error.code),
-        JobState::Paused | JobState::Cancelled { .. } => String::new(),
-    };
-    format!("{}  {} {}  {}{more}", job.id.short(), job.kind(), style(job), job.state.name())
+    format!("{}  {} {}  {}{}", job.id.short(), job.kind(), style(job), job.state.name(), outcome(job))
 }

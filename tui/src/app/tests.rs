@@ -401,6 +401,26 @@ fn a_refusal_is_told_and_passes() {
 }
 
 #[test]
+fn places_in_the_queue_are_asked_for_when_it_moves_and_not_too_often() {
+    let mut app = empty();
+    update(&mut app, at(0), connected(Role::View));
+    let place = |app: &App| app.jobs.get(id(7)).unwrap().queue_position;
+    let queued = || Job { queue_position: None, ..jobs().into_iter().find(|job| job.id == id(7)).unwrap() };
+    hear(&mut app, EventBody::State(Box::new(queued())));
+    assert_eq!(place(&app), None, "no event tells it");
+    assert_eq!(update(&mut app, at(1), Input::Tick), [Effect::Queue]);
+    let told = Job { queue_position: Some(3), ..queued() };
+    update(&mut app, at(1), Input::Answer(Answer::Queue(vec![told])));
+    assert_eq!((place(&app), update(&mut app, at(9), Input::Tick)), (Some(3), vec![]), "it has not moved");
+    hear(&mut app, EventBody::State(Box::new(queued())));
+    assert_eq!(place(&app), Some(3), "the last that is known");
+    update(&mut app, at(9), Input::Tick);
+    hear(&mut app, EventBody::State(Box::new(Job { state: JobState::Paused, ..queued() })));
+    assert_eq!(update(&mut app, at(9), Input::Tick), []);
+    assert_eq!(update(&mut app, at(10), Input::Tick), [Effect::Queue], "one that leaves moves it too");
+}
+
+#[test]
 fn the_devices_are_asked_about_while_they_work_or_are_looked_at() {
     let mut app = app();
     assert_eq!(update(&mut app, at(1), Input::Tick), [Effect::Devices]);

@@ -38,6 +38,8 @@ pub(crate) enum Input {
 pub(crate) enum Answer {
     /// A page of older jobs.
     Older(JobPage),
+    /// The jobs that wait, and where in the queue.
+    Queue(Vec<Job>),
     /// The outbox.
     Mail(Vec<Mail>),
     /// The devices as they are now.
@@ -122,6 +124,8 @@ pub(crate) enum Effect {
     Change(Change, Vec<JobId>),
     /// Fetch the jobs before this cursor, or the newest.
     Older(Option<String>),
+    /// Fetch the jobs that wait, to learn their places in the queue.
+    Queue,
     /// Fetch the outbox.
     Mail,
     /// Fetch the devices.

@@ -10,6 +10,7 @@ use super::files::{Existing, Target, pour, result_name, save};
 use super::printer::{Printer, Problem};
 use super::{CliError, JobRef, args, view};
 use crate::conn::{CallError, Connection, Filter};
+use crate::words::{dimensions, plain};
 
 /// Lists jobs.
 pub(super) async fn list(connection: &Connection, order: args::Jobs, printer: &Printer) -> Result<(), CliError> {
@@ -40,7 +41,7 @@ pub(super) async fn each(
             Ok(job) => printer.text(&format!("{}  {done}\n", job.id.short()))?,
             Err(error @ CallError::Refused(_)) => {
                 failed = true;
-                printer.say(&format!("{id}: {}", view::plain(&error.to_string())));
+                printer.say(&format!("{id}: {}", plain(&error.to_string())));
                 if printer.is_json() {
                     printer.json(&Problem::of_call(&error))?;
                 }
@@ -141,9 +142,7 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
     let shown = path.display().to_string();
     printer.value(&Written { job: &job, output: &shown }, |_| {
         let size = match &job.state {
-            JobState::Succeeded { result, .. } => {
-                view::dimensions(result).map_or_else(String::new, |px| format!("  {px}"))
-            }
+            JobState::Succeeded { result, .. } => dimensions(result).map_or_else(String::new, |px| format!("  {px}")),
             _ => String::new(),
         };
         format!("{shown}{size}\n")

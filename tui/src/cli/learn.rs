@@ -6,12 +6,13 @@ use protocol::{Event, EventBody, Job, JobId, JobRef, JobState, PaintOrder, Train
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::CliError;
 use super::args::{self, Global};
 use super::files::{self, Existing, Target, pour, save};
 use super::printer::Printer;
 use super::submit::{Patience, Place, format_of, open, refuse_existing, same_format};
-use super::{CliError, view};
 use crate::conn::{CallError, Connection, Source};
+use crate::words::plain;
 
 mod shown;
 
@@ -124,7 +125,7 @@ pub(super) async fn run(plan: Plan, global: Global, printer: &Printer) -> Result
 
 async fn send(plan: &Plan, connection: &Connection, printer: &Printer) -> Result<Job, CallError> {
     let again =
-        |error: &CallError| printer.say(&format!("{}: {}; trying again", plan.label, view::plain(&error.to_string())));
+        |error: &CallError| printer.say(&format!("{}: {}; trying again", plan.label, plain(&error.to_string())));
     let send = async || match &plan.order {
         Order::Train { order, artwork } => {
             connection.train(order.clone(), (plan.wishes.clone(), plan.key.clone()), artwork).await
@@ -169,7 +170,7 @@ fn take_in(job: &mut Job, event: Event) -> Option<f64> {
 /// Says what became of a job, and brings a painting home.
 async fn conclude(plan: &Plan, connection: &Connection, job: &Job, printer: &Printer) -> Result<(), CliError> {
     for warning in &job.warnings {
-        printer.say(&view::plain(warning));
+        printer.say(&plain(warning));
     }
     if !job.skipped_files.is_empty() {
         let count = job.skipped_files.len();
@@ -183,7 +184,7 @@ async fn conclude(plan: &Plan, connection: &Connection, job: &Job, printer: &Pri
     };
     if let Some(why) = why {
         let (short, state) = (job.id.short(), job.state.name());
-        printer.say(&format!("{}: job {short} {state}: {}", plan.label, view::plain(&why)));
+        printer.say(&format!("{}: job {short} {state}: {}", plan.label, plain(&why)));
         if printer.is_json() {
             printer.json(&Line { job, file: &plan.label, output: None })?;
         }

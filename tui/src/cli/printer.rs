@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::args::Cli;
-use super::view::{Look, Paint, plain};
+use super::view::{Look, Paint};
 use super::{CallError, CliError};
+use crate::words::plain;
 
 /// Writes answers, as text or as JSON.
 #[derive(Debug)]

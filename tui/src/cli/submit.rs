@@ -8,11 +8,12 @@ use protocol::{Job, JobId, JobState};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::CliError;
 use super::args::Global;
 use super::files::{self, Existing, pour, save};
 use super::printer::{Printer, Problem};
-use super::{CliError, view};
 use crate::conn::{CallError, Connection};
+use crate::words::plain;
 
 mod follow;
 mod patience;
@@ -75,7 +76,7 @@ async fn send(plan: &Plan, item: &Item, connection: &Connection, printer: &Print
     order.idempotency_key = Some(item.key.clone());
     let patience = if plan.items.len() > 1 { Patience::Batch } else { Patience::Single };
     let again =
-        |error: &CallError| printer.say(&format!("{}: {}; trying again", item.label, view::plain(&error.to_string())));
+        |error: &CallError| printer.say(&format!("{}: {}; trying again", item.label, plain(&error.to_string())));
     patience.with(again, async || connection.stylize(order.clone(), &item.source).await).await
 }
 
@@ -88,7 +89,7 @@ fn tell(item: &Item, error: CallError, printer: &Printer) -> Result<(), CliError
         CallError::File { what, .. } if *what == item.label => error.to_string(),
         _ => format!("{}: {error}", item.label),
     };
-    printer.say(&view::plain(&text));
+    printer.say(&plain(&text));
     if printer.is_json() {
         printer.json(&Refusal { file: &item.label, problem: Problem::of_call(&error) })?;
     }
@@ -234,13 +235,7 @@ impl Studio<'_> {
     /// Says that a job ended without a painting.
     fn say_failed(&self, item: &Item, job: &Job, why: &str) -> Result<bool, CliError> {
         self.shown.aside(|| {
-            self.printer.say(&format!(
-                "{}: job {} {}: {}",
-                item.label,
-                job.id.short(),
-                job.state.name(),
-                view::plain(why)
-            ));
+            self.printer.say(&format!("{}: job {} {}: {}", item.label, job.id.short(), job.state.name(), plain(why)));
             if self.printer.is_json() {
                 self.printer.json(&Line { job, file: &item.label, output: None })?;
             }

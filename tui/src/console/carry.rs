@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use protocol::{JobId, JobRef};
+use protocol::{JobId, JobRef, StateName};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -22,6 +22,9 @@ const POINTS: u32 = 20_000;
 
 /// How many older jobs are fetched at once.
 const PAGE: u32 = 200;
+
+/// How many waiting jobs are asked for their places at once: the most that the daemon tells.
+const QUEUE: u32 = 1_000;
 
 /// Carries an effect out and sends its answers to `inputs`.
 pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc::Sender<Input>) {
@@ -76,6 +79,10 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
         Effect::Older(after) => {
             let filter = Filter { limit: Some(PAGE), after, ..Filter::default() };
             connection.jobs(filter).await.map(Answer::Older)
+        }
+        Effect::Queue => {
+            let filter = Filter { state: Some(StateName::Queued), limit: Some(QUEUE), ..Filter::default() };
+            connection.jobs(filter).await.map(|page| Answer::Queue(page.jobs))
         }
         Effect::Mail => connection.mail().await.map(Answer::Mail),
         Effect::Devices => connection.devices().await.map(Answer::Devices),

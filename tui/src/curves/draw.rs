@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use super::axis::{Scale, number};
 use super::curve::{Axis, Curve};
 use super::plot::{Dots, Frame, raw, smooth};
-use crate::cli::view::seconds;
 use crate::theme::{Charset, Theme, Tone};
+use crate::words::seconds;
 
 /// One line of a chart.
 pub(crate) struct Line<'a> {

@@ -4,12 +4,11 @@ use protocol::{Device, Job, JobState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::{self, Cell, Column, Rows, cell, column, maybe, rest, toned};
+use super::table::{self, Column, Rows, column, rest};
 use super::text::put;
 use crate::app::App;
-use crate::app::filter::style;
-use crate::cli::view::{bytes, plain};
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, bytes, cell, maybe, plain, style, toned};
 
 const COLUMNS: [Column; 7] = [
     column("NAME", 10, 0),
@@ -29,7 +28,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let devices = app.devices.all();
     let row = |index: usize| (cells(&devices[index]), false);
     let chosen = app.devices.cursor.index(&app.devices.rows());
-    let list = Rect { height: (devices.len() as u16 + 1).min(area.height.div_ceil(2)), ..area };
+    let list = Rect { height: (devices.len() as u16 + 1).max(3).min(area.height.div_ceil(2)), ..area };
     table::draw(&COLUMNS, &Rows { count: devices.len(), chosen, row: &row }, theme, list, buffer);
     let mut y = list.bottom() + u16::from(area.height > 8);
     for device in devices {

@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::Cell;
 use super::text::{pieces, put, wrap};
 use crate::theme::{Theme, Tone};
+use crate::words::Cell;
 
 /// The width of the names.
 const NAMES: u16 = 13;

@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
 
 use super::pixels;
-use super::table::{self, Cell, Column, Rows, cell, column, rest, toned};
+use super::table::{self, Column, Rows, column, rest};
 use super::text::{pieces, put, wrap};
 use crate::app::files::Files;
-use crate::cli::view::{bytes, plain};
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, bytes, cell, plain, toned};
 
 const COLUMNS: [Column; 2] = [rest("NAME", 0), column("SIZE", 9, 1)];
 

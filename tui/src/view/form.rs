@@ -9,9 +9,9 @@ use crate::app::App;
 use crate::app::form::{Content, Field, Form, Order};
 use crate::app::list::top;
 use crate::app::orders::filled;
-use crate::cli::view::{bytes, plain, seconds};
 use crate::cost;
 use crate::theme::{Theme, Tone};
+use crate::words::{bytes, plain, seconds};
 
 /// Draws a form over everything.
 pub(super) fn draw(app: &App, form: &Form, theme: Theme, area: Rect, buffer: &mut Buffer) {

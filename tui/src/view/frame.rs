@@ -8,9 +8,9 @@ use unicode_width::UnicodeWidthStr as _;
 use super::text::{bar, pieces, put};
 use crate::app::link::{Link, Role};
 use crate::app::{App, View, act};
-use crate::cli::view::plain;
 use crate::keys::{BINDINGS, Scope};
 use crate::theme::{Theme, Tone};
+use crate::words::plain;
 
 /// Draws the header: who, where, whether it is there, and how much there is to do.
 pub(super) fn header(app: &App, theme: Theme, line: Rect, buffer: &mut Buffer) {

@@ -1,19 +1,17 @@
 //! One job in full.
 
-use jiff::Timestamp;
 use protocol::{Job, JobState};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::{Cell, cell, toned};
-use super::text::span;
 use super::{fields, pixels};
 use crate::app::App;
-use crate::app::filter::style;
 use crate::app::jobs::waited;
-use crate::cli::view::{bytes, dimensions, parameters, seconds};
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
+use crate::words::{
+    Cell, bytes, cell, delivery, dimensions, moment, parameters, place, seconds, span, style, times, toned,
+};
 
 /// Draws one job over the whole view, with its painting.
 pub(super) fn full(app: &App, job: &Job, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
@@ -55,12 +53,9 @@ pub(super) fn rows(app: &App, job: &Job) -> Vec<(&'static str, Cell)> {
     if let Some(note) = &job.note {
         rows.push(("note", cell(note)));
     }
-    if let Some(mail) = &job.mail {
-        let tries = if mail.attempts == 1 { "try" } else { "tries" };
-        rows.push(("mail", toned(mail.state, format!("{} to {}, {} {tries}", mail.state, mail.to, mail.attempts))));
-    }
-    rows.push(("created", cell(moment(app, job.created_at))));
-    rows.extend(times(&job.state).into_iter().filter_map(|(name, at)| Some((name, cell(moment(app, at?))))));
+    rows.extend(job.mail.as_ref().map(|mail| ("mail", delivery(mail))));
+    let times = std::iter::once(("created", job.created_at)).chain(times(&job.state));
+    rows.extend(times.map(|(name, at)| (name, cell(moment(at, app.now, &app.zone)))));
     if job.attempt > 1 {
         rows.push(("attempt", cell(job.attempt.to_string())));
     }
@@ -72,8 +67,7 @@ pub(super) fn rows(app: &App, job: &Job) -> Vec<(&'static str, Cell)> {
 fn more(app: &App, job: &Job) -> String {
     match &job.state {
         JobState::Queued => {
-            let words = |before| if before == 0 { ", next".to_owned() } else { format!(", {before} before it") };
-            let before = job.queue_position.map_or(String::new(), words);
+            let before = job.queue_position.map_or(String::new(), |before| format!(", {}", place(before)));
             format!("{before}, waits for {}", waited(job, app.now).map(span).unwrap_or_default())
         }
         JobState::Running { device, progress, .. } => {
@@ -86,22 +80,4 @@ fn more(app: &App, job: &Job) -> String {
         }
         JobState::Paused | JobState::Failed { .. } | JobState::Cancelled { .. } => String::new(),
     }
-}
-
-fn times(state: &JobState) -> [(&'static str, Option<Timestamp>); 2] {
-    let (started, finished) = match state {
-        JobState::Queued | JobState::Paused => (None, None),
-        JobState::Running { started_at, .. } => (Some(*started_at), None),
-        JobState::Succeeded { started_at, finished_at, .. } => (Some(*started_at), Some(*finished_at)),
-        JobState::Failed { started_at, finished_at, .. } | JobState::Cancelled { started_at, finished_at } => {
-            (*started_at, Some(*finished_at))
-        }
-    };
-    [("started", started), ("finished", finished)]
-}
-
-/// Writes a time as the reader's clock shows it, and how long ago that is.
-fn moment(app: &App, at: Timestamp) -> String {
-    let clock = at.to_zoned_datetime(app.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    format!("{clock}  ({} ago)", span(app.now.duration_since(at).as_secs_f64()))
 }

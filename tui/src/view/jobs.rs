@@ -5,15 +5,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::table::{self, Cell, Column, Rows, cell, column, maybe, rest, toned};
-use super::text::{bar, put, span, wrap};
+use super::table::{self, Column, Rows, column, rest};
+use super::text::{bar, put, wrap};
 use super::{fields, job};
 use crate::app::App;
-use crate::app::filter::style;
 use crate::app::jobs::waited;
 use crate::app::link::Link;
-use crate::cli::view::{dimensions, seconds};
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, bytes, cell, dimensions, maybe, place, seconds, span, style, toned};
 
 const COLUMNS: [Column; 8] = [
     column("ID", 8, 0),
@@ -84,11 +83,10 @@ fn progress(job: &Job) -> Cell {
             let share = progress.done as f64 / progress.total.max(1) as f64;
             toned(Tone::Active, format!("{} {:>3.0}%", bar(share, 9), (share * 100.0).floor()))
         }
-        JobState::Queued => {
-            let words = |before| if before == 0 { "next".to_owned() } else { format!("{before} before it") };
-            toned(Tone::Quiet, job.queue_position.map_or_else(|| "-".to_owned(), words))
+        JobState::Queued => toned(Tone::Quiet, job.queue_position.map_or_else(|| "-".to_owned(), place)),
+        JobState::Succeeded { result, .. } => {
+            toned(Tone::Quiet, dimensions(result).unwrap_or_else(|| bytes(result.bytes)))
         }
-        JobState::Succeeded { result, .. } => (dimensions(result).unwrap_or_else(|| "-".to_owned()), Tone::Quiet),
         JobState::Failed { error, .. } => toned(Tone::Bad, error.code.as_str()),
         JobState::Paused | JobState::Cancelled { .. } => toned(Tone::Quiet, "-"),
     }

@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::{self, Cell, Column, Rows, cell, column, maybe, rest, toned};
-use super::text::{put, span};
+use super::table::{self, Column, Rows, column, rest};
+use super::text::put;
 use crate::app::App;
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, cell, maybe, span, toned};
 
 const COLUMNS: [Column; 6] = [
     column("JOB", 8, 2),

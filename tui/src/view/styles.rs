@@ -4,11 +4,12 @@ use protocol::Style;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::{self, Cell, Column, Rows, cell, column, maybe, rest, toned};
+use super::table::{self, Column, Rows, column, rest};
 use super::{fields, pixels};
 use crate::app::App;
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, cell, maybe, style_rows, toned};
 
 const COLUMNS: [Column; 5] = [
     column("NAME", 18, 0),
@@ -44,7 +45,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> 
     } else {
         details
     };
-    let bottom = fields::draw(&about(style), theme, text, buffer);
+    let bottom = fields::draw(&style_rows(style), theme, text, buffer);
     let picture = if text == details {
         let y = (bottom + 1).min(details.bottom());
         Rect { y, height: details.bottom() - y, ..details }
@@ -67,27 +68,4 @@ fn cells(style: &Style) -> Vec<Cell> {
         maybe(style.licence.as_deref()),
         title,
     ]
-}
-
-fn about(style: &Style) -> Vec<(&'static str, Cell)> {
-    let mut rows = vec![("name", cell(style.name.as_str())), ("state", toned(style.state, style.state.as_str()))];
-    if let Some(problem) = &style.problem {
-        rows.push(("problem", toned(Tone::Bad, format!("{} ({})", problem.detail, problem.code))));
-    }
-    let texts = [
-        ("title", &style.title),
-        ("artwork", &style.artwork),
-        ("author", &style.author),
-        ("licence", &style.licence),
-        ("trained on", &style.trained_on),
-        ("architecture", &style.architecture),
-    ];
-    rows.extend(texts.into_iter().filter_map(|(name, text)| Some((name, cell(text.as_ref()?)))));
-    if let Some(parameters) = style.parameters {
-        rows.push(("parameters", cell(parameters.to_string())));
-    }
-    if let Some(digest) = &style.digest {
-        rows.push(("digest", cell(digest)));
-    }
-    rows
 }

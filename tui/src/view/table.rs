@@ -4,9 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::text::{fit, put};
+use super::text::put;
 use crate::app::list::top;
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, fit, toned};
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
@@ -31,24 +32,6 @@ pub(super) const fn rest(title: &'static str, rank: u8) -> Column {
 
 /// The least width of the column that takes what is left.
 const LEAST: u16 = 12;
-
-/// One cell.
-pub(super) type Cell = (String, Tone);
-
-/// A cell without a meaning.
-pub(super) fn cell(text: impl AsRef<str>) -> Cell {
-    (crate::cli::view::plain(text.as_ref()).into_owned(), Tone::Plain)
-}
-
-/// A cell with a meaning.
-pub(super) fn toned(tone: impl Into<Tone>, text: impl AsRef<str>) -> Cell {
-    (crate::cli::view::plain(text.as_ref()).into_owned(), tone.into())
-}
-
-/// A cell for something that may be absent.
-pub(super) fn maybe(text: Option<impl AsRef<str>>) -> Cell {
-    text.map_or_else(|| toned(Tone::Quiet, "-"), cell)
-}
 
 /// The rows of a table: how many there are, which is chosen, and how each is written.
 pub(super) struct Rows<'a> {

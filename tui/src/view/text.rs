@@ -5,26 +5,7 @@ use ratatui::layout::Rect;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::theme::{Theme, Tone};
-
-/// Cuts a text to so many columns and marks that with an ellipsis.
-pub(super) fn fit(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut width = 1;
-    for c in text.chars() {
-        width += c.width().unwrap_or(0);
-        if width > columns {
-            break;
-        }
-        kept.push(c);
-    }
-    if columns > 0 {
-        kept.push('…');
-    }
-    kept
-}
+use crate::words::fit;
 
 /// Breaks a text into lines of so many columns, between words where that is possible.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
@@ -82,29 +63,9 @@ pub(super) fn bar(share: f64, columns: usize) -> String {
     bar
 }
 
-/// Says how long ago something was, in its largest unit: `45s`, `12m`, `3h`, `9d`.
-pub(super) fn span(seconds: f64) -> String {
-    let seconds = if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 };
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7_199 => format!("{}m", seconds / 60),
-        7_200..=172_799 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_at_its_columns_and_not_at_its_letters() {
-        assert_eq!(fit("great-wave", 10), "great-wave");
-        assert_eq!(fit("great-wave", 6), "great…");
-        assert_eq!(fit("漢字漢字", 5), "漢字…");
-        assert_eq!(fit("漢字漢字", 4), "漢…");
-        assert_eq!(fit("x", 0), "");
-    }
 
     #[test]
     fn lines_are_broken_between_words_where_possible() {

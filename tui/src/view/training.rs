@@ -4,17 +4,16 @@ use protocol::{Job, JobState, Parameters};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::table::{self, Cell, Column, Rows, cell, column, rest, toned};
-use super::text::{pieces, put, span};
+use super::table::{self, Column, Rows, column, rest};
+use super::text::{pieces, put};
 use super::{fields, pixels};
 use crate::app::App;
-use crate::app::filter::style;
 use crate::app::training::{Run, Terms, Training};
-use crate::cli::view::{bytes, plain, seconds};
 use crate::cost::steps;
 use crate::curves::{Axis, Chart, Curve, Line, number, sign};
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
+use crate::words::{Cell, bytes, cell, plain, seconds, span, style, toned};
 
 const COLUMNS: [Column; 4] = [column("ID", 8, 0), rest("STYLE", 1), column("STATE", 9, 2), column("STEP", 11, 3)];
 

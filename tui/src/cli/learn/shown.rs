@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::{Job, JobState, Parameters, Progress, StateName};
 
-use crate::cli::view::{plain, seconds};
+use crate::words::{plain, seconds};
 
 /// Progress without a terminal is told in steps of so many percent.
 const STEP: u64 = 10;

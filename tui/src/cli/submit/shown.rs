@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::{Job, JobState, StateName};
 
-use crate::cli::view::{plain, seconds};
+use crate::words::{plain, seconds};
 
 /// More photos than this don't all get a bar from the start: only what runs is shown.
 const BARS: usize = 8;

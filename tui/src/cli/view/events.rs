@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use protocol::{Event, EventBody, Job, JobId, JobState};
+use protocol::{Event, EventBody, Job, JobId};
 
 use super::Look;
-use super::text::{plain, size};
 use crate::theme::Tone;
+use crate::words::{outcome, plain};
 
 /// How far each running job was when it was last printed, so that a line is worth reading.
 #[derive(Debug, Default)]
@@ -75,15 +75,6 @@ fn line(lines: &mut String, at: &str, text: &str) {
 fn state(job: &Job, look: &Look) -> String {
     let name = job.state.name();
     let word = look.paint.tone(name.into(), &format!("{:<9}", name.as_str()));
-    let more = match &job.state {
-        JobState::Queued => job.queue_position.map_or(String::new(), |before| format!(", {before} before it")),
-        JobState::Running { device, .. } => format!(" on {}", plain(device)),
-        JobState::Succeeded { result, .. } => {
-            format!(", {}", size(result))
-        }
-        JobState::Failed { error, .. } => format!(": {} ({})", plain(&error.detail), error.code),
-        JobState::Paused | JobState::Cancelled { .. } => String::new(),
-    };
     let style = job.style().map_or_else(String::new, |style| format!(" {style}"));
-    format!("{}  {word}  {}{style}{more}", job.id.short(), job.kind())
+    format!("{}  {word}  {}{style}{}", job.id.short(), job.kind(), outcome(job))
 }

@@ -3,9 +3,9 @@
 use protocol::{Device, Job, JobState, LossCurve, Mail, Style, StyleName};
 
 use super::Look;
-use super::table::{cell, maybe, table, toned};
-use super::text::{bytes, seconds};
+use super::table::table;
 use crate::theme::Tone;
+use crate::words::{bytes, cell, maybe, place, seconds, toned};
 
 /// Lists jobs.
 pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
 /// Says in a few words how far a job has come.
 fn how_far(job: &Job) -> String {
     match &job.state {
-        JobState::Queued => job.queue_position.map_or_else(|| "-".to_owned(), |before| format!("{before} before it")),
+        JobState::Queued => job.queue_position.map_or_else(|| "-".to_owned(), place),
         JobState::Running { device, progress, .. } => {
             let percent = progress.done.saturating_mul(100).checked_div(progress.total).unwrap_or(0);
             format!("{percent}% on {device}")

@@ -3,37 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crossterm::style::{Color, Stylize as _};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use protocol::JobResult;
-
-use crate::theme::Tone;
-
-/// Colours, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Paint {
-    /// Colours.
-    Colours,
-    /// Text alone: not a terminal, or `NO_COLOR` is set.
-    Plain,
-}
-
-impl Paint {
-    /// Colours a text.
-    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
-        if self == Self::Plain {
-            return text.to_owned();
-        }
-        match tone {
-            Tone::Good => text.with(Color::Green).to_string(),
-            Tone::Bad => text.with(Color::Red).to_string(),
-            Tone::Active => text.with(Color::Cyan).to_string(),
-            Tone::Waiting => text.with(Color::Yellow).to_string(),
-            Tone::Quiet => text.with(Color::DarkGrey).to_string(),
-            Tone::Heading => text.bold().to_string(),
-            _ => text.to_owned(),
-        }
-    }
-}
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Writes a picture's width and height; a style package has none.
 pub(crate) fn dimensions(result: &JobResult) -> Option<String> {
@@ -97,6 +70,48 @@ pub(crate) fn seconds(span: f64) -> String {
     }
 }
 
+/// Says how long ago something was, in its largest unit: `45s`, `12m`, `3h`, `9d`.
+pub(crate) fn span(seconds: f64) -> String {
+    let seconds = if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 };
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m", seconds / 60),
+        7_200..=172_799 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Writes a time as the reader's clock shows it, and how long ago that is.
+pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let clock = at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+    format!("{clock}  ({} ago)", span(now.duration_since(at).as_secs_f64()))
+}
+
+/// Counts things: `1 device`, `2 devices`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Cuts a text to so many columns and marks that with an ellipsis.
+pub(crate) fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut width = 1;
+    for c in text.chars() {
+        width += c.width().unwrap_or(0);
+        if width > columns {
+            break;
+        }
+        kept.push(c);
+    }
+    if columns > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +120,15 @@ mod tests {
     fn a_hostile_text_can_not_steer_the_terminal() {
         assert_eq!(plain("héllo 漢字"), "héllo 漢字");
         assert_eq!(plain("\u{1b}[2Jgone\r\n\u{9b}x\u{202e}y"), r"\u{1b}[2Jgone\r\n\u{9b}x\u{202e}y");
+    }
+
+    #[test]
+    fn a_text_is_cut_at_its_columns_and_not_at_its_letters() {
+        assert_eq!(fit("great-wave", 10), "great-wave");
+        assert_eq!(fit("great-wave", 6), "great…");
+        assert_eq!(fit("漢字漢字", 5), "漢字…");
+        assert_eq!(fit("漢字漢字", 4), "漢…");
+        assert_eq!(fit("x", 0), "");
     }
 
     #[test]
@@ -117,10 +141,5 @@ mod tests {
             assert_eq!(seconds(span), expected);
         }
         assert_eq!(seconds(f64::NAN), "0.0 s");
-    }
-
-    #[test]
-    fn no_colour_means_no_escape() {
-        assert_eq!(Paint::Plain.tone(Tone::Bad, "failed"), "failed");
     }
 }
