@@ -25,8 +25,8 @@ impl Sequence {
     /// Those of the file system, and a damaged file.
     pub(crate) fn open(data: &Path, seen: u64) -> io::Result<Self> {
         let file = data.join("sequence");
-        let stored = match fs::read_to_string(&file) {
-            Ok(text) => text.trim().parse().unwrap_or_else(|_| {
+        let stored = match fs::read(&file) {
+            Ok(bytes) => read(&bytes).unwrap_or_else(|| {
                 // Numbers must not go back: skip far ahead of anything that can have been given.
                 tracing::warn!(file = %file.display(), "the event counter is damaged; skipping ahead");
                 seen + 1000 * BLOCK
@@ -64,6 +64,11 @@ impl Sequence {
     }
 }
 
+/// Reads a stored number; one that leaves no room to count on is none.
+fn read(bytes: &[u8]) -> Option<u64> {
+    std::str::from_utf8(bytes).ok()?.trim().parse().ok().filter(|number| *number < u64::MAX / 2)
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -87,7 +92,9 @@ mod tests {
     #[test]
     fn a_damaged_counter_skips_ahead_of_what_was_seen() {
         let data = tempfile::tempdir().unwrap();
-        fs::write(data.path().join("sequence"), "nonsense").unwrap();
-        assert!(Sequence::open(data.path(), 7).unwrap().next().unwrap() > 7 + BLOCK);
+        for damaged in [b"nonsense".as_slice(), b"", b"10\xff001", b"18446744073709551615"] {
+            fs::write(data.path().join("sequence"), damaged).unwrap();
+            assert!(Sequence::open(data.path(), 7).unwrap().next().unwrap() > 7 + BLOCK);
+        }
     }
 }
