@@ -18,6 +18,22 @@ run:
 bench:
     cargo bench --locked -p models
 
+# The long versions of the tests in docs/promises.md.
+crash-200:
+    ATELIER_KILLS=200 cargo test --locked --workspace --test whole -- --nocapture crash::
+
+crash-points:
+    ATELIER_CRASH_POINTS=100000 cargo test --locked --workspace --test whole -- --nocapture crash_points::
+
+power-cuts:
+    ATELIER_POWER_CUTS=3000 cargo test --locked --workspace --test whole -- --nocapture power_cut::what
+
+damage-300:
+    ATELIER_DAMAGES=300 cargo test --locked --workspace --test whole -- --nocapture damage::damaged
+
+restart-10000:
+    cargo test --locked --release --workspace --test whole -- --nocapture --ignored restart::
+
 # The daemon for NVIDIA graphics processors, on a machine that has neither one nor CUDA. Not part of CI.
 cuda:
     models/tools/cuda-build.sh

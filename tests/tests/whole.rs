@@ -14,10 +14,16 @@ mod cli_submit;
 mod console;
 #[path = "whole/crash.rs"]
 mod crash;
+#[path = "whole/crash_points.rs"]
+mod crash_points;
+#[path = "whole/damage.rs"]
+mod damage;
 #[path = "whole/edges.rs"]
 mod edges;
 #[path = "whole/failing_disk.rs"]
 mod failing_disk;
+#[path = "whole/golden_store.rs"]
+mod golden_store;
 #[path = "whole/grpc_jobs.rs"]
 mod grpc_jobs;
 #[path = "whole/grpc_learning.rs"]
@@ -76,5 +82,7 @@ mod queue;
 mod recorded_life;
 #[path = "whole/reopened.rs"]
 mod reopened;
+#[path = "whole/restart.rs"]
+mod restart;
 #[path = "whole/start.rs"]
 mod start;

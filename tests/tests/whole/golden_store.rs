@@ -1,0 +1,83 @@
+//! Data folders of earlier versions: one a version, made by its real daemon, that every later one has to open.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::{JobId, StateName};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::crash::Atelierd;
+use crate::reopened::Reopened;
+
+/// Records of version 2: a mailed photo, a training that is paused at a checkpoint, a photo, a cancelled photo.
+const JOBS: [(&str, StateName); 4] = [
+    ("01a20f21-8b5f-762d-80e4-eaed76ae138c", StateName::Succeeded),
+    (TRAINING, StateName::Paused),
+    ("01a20f21-a17d-70df-bf2c-f0cf040e61fa", StateName::Succeeded),
+    ("01a20f21-a181-711b-b3cb-10b405589b1e", StateName::Cancelled),
+];
+const TRAINING: &str = "01a20f21-8bdd-747d-a0ff-f4e2315d1601";
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn golden(data: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-2"), data);
+}
+
+#[test]
+fn a_store_of_the_second_version_opens_as_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    golden(folder.path());
+    let house = Reopened::open(folder.path()).unwrap();
+    assert_eq!(house.report, daemon::store::Report { jobs: JOBS.len(), ..Default::default() });
+    for (id, state) in JOBS {
+        let id: JobId = id.parse().unwrap();
+        house.is_whole(id).unwrap();
+        assert_eq!(house.store.record(id).unwrap().unwrap().job.state.name(), state);
+    }
+    let [photo, training, ..] = JOBS.map(|(id, _)| id.parse::<JobId>().unwrap());
+    let caller = house.store.record(photo).unwrap().unwrap().origin.caller;
+    for (key, id) in [("photo", photo), ("training", training)] {
+        assert_eq!(house.store.job_of_key(&caller, key).unwrap(), Some(id));
+    }
+    assert_eq!(house.spool.checkpoint(training).unwrap().unwrap().step, 5);
+    house.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_of_the_second_version_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    golden(&folder.path().join("data"));
+    let daemon = Atelierd::start(folder.path());
+    let url = format!("{}/v1/jobs/{TRAINING}", daemon.url);
+    let resumed = Client::new().post(format!("{url}/resume")).send().await.unwrap();
+    assert_eq!(resumed.status(), StatusCode::OK);
+    let deadline = Instant::now() + Duration::from_secs(240);
+    let mut looks = interval(Duration::from_millis(50));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let job: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+        assert_eq!(job["warnings"].as_array().unwrap().len(), 0, "{job}");
+        let losses: Value = reqwest::get(format!("{url}/losses")).await.unwrap().json().await.unwrap();
+        let points = losses["points"].as_array().unwrap();
+        assert!(points.len() >= 5, "what it had learned is gone: {job}");
+        if points.len() > 7 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it does not go on: {job}");
+    }
+}
