@@ -62,6 +62,8 @@ mod learning;
 mod learning_process;
 #[path = "whole/mail.rs"]
 mod mail;
+#[path = "whole/offline.rs"]
+mod offline;
 #[path = "whole/page_access.rs"]
 mod page_access;
 #[path = "whole/page_away.rs"]

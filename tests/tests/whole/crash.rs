@@ -196,7 +196,7 @@ impl Follower {
 }
 
 /// Returns every job of the daemon, with its state.
-async fn jobs(url: &str) -> Vec<(String, String)> {
+pub(crate) async fn jobs(url: &str) -> Vec<(String, String)> {
     let mut jobs = Vec::new();
     let mut after = String::new();
     loop {
@@ -211,7 +211,7 @@ async fn jobs(url: &str) -> Vec<(String, String)> {
 }
 
 /// Waits until no job waits or runs, and returns how all ended.
-async fn ended(url: &str) -> Vec<(String, String)> {
+pub(crate) async fn ended(url: &str) -> Vec<(String, String)> {
     let deadline = Instant::now() + Duration::from_secs(400);
     let mut look = interval(Duration::from_millis(200));
     loop {
@@ -255,13 +255,16 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
         follower = following.await.unwrap();
     }
     let daemon = Atelierd::start(folder.path());
+    // How many ends there are to hear of, once that is known. A silent stream shows that it lives every 15 seconds.
+    let expected = Arc::new(AtomicUsize::new(usize::MAX));
+    let heard = Arc::clone(&expected);
+    let is_enough = move |follower: &Follower| follower.ends.len() >= heard.load(Ordering::Relaxed);
+    let following = tokio::spawn(follower.follow(daemon.url.clone(), is_enough));
     let states = ended(&daemon.url).await;
     let count = states.len();
-    let follower = timeout(
-        Duration::from_secs(60),
-        follower.follow(daemon.url.clone(), move |follower| follower.ends.len() >= count),
-    );
-    let ends = follower.await.expect("every end is told").ends;
+    expected.store(count, Ordering::Relaxed);
+    let follower = timeout(Duration::from_secs(120), following).await.expect("every end is told");
+    let ends = follower.unwrap().ends;
     let twice: Vec<_> = ends.iter().filter(|(_, times)| **times != 1).collect();
     assert!(twice.is_empty(), "ended more than once: {twice:?}");
 
