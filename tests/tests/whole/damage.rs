@@ -95,8 +95,15 @@ fn harm(file: &Path, chance: &mut Chance) -> &'static str {
     kind
 }
 
+/// What a start on a damaged folder came to.
+struct Start {
+    took: Duration,
+    restored: usize,
+    is_set_aside: bool,
+}
+
 /// Opens a damaged folder and says what is wrong with what comes of it.
-fn judge(life: &Life, seed: u64) -> Result<Duration, String> {
+fn judge(life: &Life, seed: u64) -> Result<Start, String> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let (done, truth) = damaged(life, seed, &data);
@@ -110,13 +117,14 @@ fn judge(life: &Life, seed: u64) -> Result<Duration, String> {
     let began = Instant::now();
     let house = Reopened::open(&data).map_err(said)?;
     let took = began.elapsed();
+    let (restored, is_set_aside) = (house.report.restored, house.report.set_aside.is_some());
     let kept = keeps(&house, &truth, &hurt);
     house.close();
     kept.map_err(said)?;
     if took > LONGEST_START {
         return Err(said(format!("opening it took {took:?}")));
     }
-    Ok(took)
+    Ok(Start { took, restored, is_set_aside })
 }
 
 /// Checks every job whose folder is whole, and that the store can be written.
@@ -159,8 +167,16 @@ async fn damaged_files_cost_no_job_whose_folder_is_whole() {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    let longest = outcomes.iter().flatten().max();
+    let starts: Vec<_> = outcomes.iter().flatten().collect();
+    let longest = starts.iter().map(|start| start.took).max();
+    let set_aside = starts.iter().filter(|start| start.is_set_aside).count();
+    let restored: usize = starts.iter().map(|start| start.restored).sum();
     let problems: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
-    eprintln!("{damages} damaged folders, {} problems, the longest start took {longest:?}", problems.len());
+    eprintln!(
+        "{damages} damaged folders: {set_aside} indices set aside, {restored} jobs restored, {} problems, the longest \
+         start took {longest:?}",
+        problems.len()
+    );
+    assert!(set_aside > 0 && restored > 0, "no damage was noticed");
     assert!(problems.is_empty(), "{problems:#?}");
 }
