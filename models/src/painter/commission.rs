@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::levels::{Level, longest_artwork_side};
+use super::levels::{LEAST_PX, Level, longest_artwork_side};
 use crate::losses::LossWeights;
 use crate::picture::Picture;
 use crate::training::{RecipeError, TrainError, check_artwork, planes, with_shorter_side};
@@ -82,7 +82,23 @@ impl PaintRecipe {
         }
     }
 
-    /// Returns the bytes that a painting of this size takes at its peak.
+    /// Checks the painting's size.
+    ///
+    /// # Errors
+    /// One of its sides is too short for VGG to look at.
+    pub fn check_size(&self, width: u32, height: u32) -> Result<(), RecipeError> {
+        let shorter = width.min(height);
+        if shorter >= LEAST_PX {
+            return Ok(());
+        }
+        let range = "so large that each side of the painting has 16 pixels";
+        Err(RecipeError { knob: "size", range, value: shorter.into() })
+    }
+
+    /// Returns the bytes of the machine's memory that a painting of this size takes at its peak.
+    ///
+    /// They are counted for the processor. A graphics processor holds pictures and features in memory of its own, which
+    /// nobody counts beforehand; of the machine's it takes less than this.
     #[must_use]
     pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
         let side = u64::from(longest_artwork_side(width, height));
@@ -102,6 +118,7 @@ impl Commission {
     /// See [`TrainError`].
     pub fn check(&self) -> Result<(), TrainError> {
         self.recipe.check()?;
+        self.recipe.check_size(self.photo.width(), self.photo.height())?;
         if self.artworks.is_empty() {
             return Err(TrainError::Artwork("a painting needs at least one artwork".to_owned()));
         }

@@ -7,6 +7,8 @@ use crate::kernels::layout::Shape;
 const MOST: usize = 3;
 /// The coarsest level's longer side is at least this.
 const COARSEST_PX: u32 = 128;
+/// The shorter side of every level is at least this: VGG halves it four times before its last look.
+pub(super) const LEAST_PX: u32 = 16;
 /// The shorter side of artworks is at least this.
 const SMALLEST_ARTWORK_PX: u32 = 64;
 /// The shorter side of artworks is at most this.
@@ -40,7 +42,8 @@ pub(super) fn longest_artwork_side(width: u32, height: u32) -> u32 {
 pub(super) fn levels(commission: &Commission) -> Vec<Level> {
     let (width, height) = (commission.photo.width(), commission.photo.height());
     let steps = commission.recipe.steps;
-    let fits = |level: &usize| *level == 0 || width.max(height) >> level >= COARSEST_PX;
+    let is_large = |level: usize| width.max(height) >> level >= COARSEST_PX && width.min(height) >> level >= LEAST_PX;
+    let fits = |level: &usize| *level == 0 || is_large(*level);
     let count = (0..MOST.min(steps as usize)).take_while(fits).count() as u32;
     let level = |i: u32| {
         let halvings = count - 1 - i;
