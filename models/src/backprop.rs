@@ -4,6 +4,8 @@
 //! order. Between [`Backprop::forward`] and [`Backprop::backward`] the outputs of all convolutions are kept, in buffers
 //! that the next step uses again.
 
+mod layered;
+mod learner;
 mod stage;
 
 use crate::kernels::ComputePool;
@@ -12,6 +14,12 @@ use crate::kernels::simd::Block;
 use crate::kernels::source::{Affine, Prelude, Source};
 use crate::network::{Layer, Network, OutputMap, Upsample, Weights};
 use stage::Stage;
+
+pub(crate) use layered::Layered;
+pub(crate) use learner::Learner;
+
+/// How far a batch norm's running statistics move towards those of a step.
+const MOMENTUM: f64 = 0.1;
 
 /// A network in training.
 #[derive(Debug)]
@@ -83,6 +91,21 @@ fn last_stage(layers: &[Layer], layer: usize) -> usize {
     layers[..=layer].iter().map(count).sum::<usize>() - 1
 }
 
+/// Refuses a network that can't be trained.
+fn check(network: &Network) -> Result<(), BackpropError> {
+    let Some(last) = network.convs().last() else { return Err(BackpropError::Unsupported) };
+    let plain = last.norm.is_none() && !last.relu && last.stride == 1 && last.upsample == Upsample::None;
+    let is_residual = matches!(network.layers.last(), Some(Layer::Residual { .. }));
+    let fits = network.margin == 0 && plain && !is_residual && last.outputs == 3 && network.convs().count() > 1;
+    if fits { Ok(()) } else { Err(BackpropError::Unsupported) }
+}
+
+/// Returns the weights' values in the order of the network's parameters.
+fn in_order(network: &Network, weights: &Weights) -> Vec<Vec<f32>> {
+    let value = |name: &str| weights.get(name).expect("weights hold every tensor of their network").values.clone();
+    network.parameters().iter().map(|p| value(&p.name)).collect()
+}
+
 impl Backprop {
     /// Takes a network and the weights to start from.
     ///
@@ -92,16 +115,9 @@ impl Backprop {
     /// # Panics
     /// The weights are another network's.
     pub fn new(network: &Network, weights: &Weights) -> Result<Self, BackpropError> {
+        check(network)?;
         let convs: Vec<_> = network.convs().collect();
-        let Some(last) = convs.last() else { return Err(BackpropError::Unsupported) };
-        let plain = last.norm.is_none() && !last.relu && last.stride == 1 && last.upsample == Upsample::None;
-        let is_residual = matches!(network.layers.last(), Some(Layer::Residual { .. }));
-        if network.margin != 0 || !plain || is_residual || last.outputs != 3 || convs.len() < 2 {
-            return Err(BackpropError::Unsupported);
-        }
-        let names = network.parameters();
-        let value = |name: &str| weights.get(name).expect("weights hold every tensor of their network").values.clone();
-        let parameters: Vec<_> = names.iter().map(|p| value(&p.name)).collect();
+        let parameters = in_order(network, weights);
         let gradients = parameters.iter().map(|p| vec![0.0; p.len()]).collect();
         let mut next = 0;
         let stages = convs.iter().map(|conv| {

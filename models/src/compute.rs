@@ -1,12 +1,14 @@
-//! What a style is painted on: the processor's cores, or a graphics processor through candle.
+//! What works: the processor's cores, or a graphics processor through candle.
 
 use std::error::Error;
-use std::sync::Mutex;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 
 use candle_core::Device;
 
 use crate::executor::Arena;
 use crate::kernels::{ComputePool, PoolError};
+use crate::ops::Ops;
 
 /// The most memory that a device keeps from one painting to the next.
 const KEPT_BYTES: usize = 128 << 20;
@@ -22,8 +24,8 @@ pub struct Compute {
 pub(crate) enum Kind {
     /// Threads, and the memory that they paint in.
     Cpu { pool: ComputePool, arena: Mutex<Arena> },
-    /// A device of candle's.
-    Candle(Device),
+    /// Operations on tensors, layer by layer; and threads for what is left to the processor, such as an optimiser's step.
+    Layered { ops: Ops, pool: Arc<ComputePool> },
 }
 
 /// Why a device could not be set up.
@@ -69,9 +71,36 @@ impl Compute {
     }
 
     fn candle(name: String, device: candle_core::Result<Device>) -> Result<Self, ComputeError> {
-        match device {
-            Ok(device) => Ok(Self { kind: Kind::Candle(device) }),
-            Err(source) => Err(ComputeError::Unavailable { name, source: source.into() }),
+        let device = device.map_err(|source| ComputeError::Unavailable { name, source: source.into() })?;
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let pool = Arc::new(ComputePool::new(threads)?);
+        Ok(Self { kind: Kind::Layered { ops: Ops::on_card(device), pool } })
+    }
+
+    /// Takes `threads` threads, at least one, but works as a graphics processor does: layer by layer.
+    ///
+    /// It takes several times as long as [`Self::cpu`], and comes to the same to rounding: it is there to hold the two
+    /// ways against each other where there is no graphics processor.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn layered(threads: usize) -> Result<Self, ComputeError> {
+        let pool = Arc::new(ComputePool::new(threads)?);
+        Ok(Self { kind: Kind::Layered { ops: Ops::on_cores(Arc::clone(&pool)), pool } })
+    }
+
+    /// Takes the processor, and works with exactly what a graphics processor would run.
+    #[cfg(test)]
+    pub(crate) fn as_on_card(dtype: candle_core::DType) -> Self {
+        let pool = Arc::new(ComputePool::new(2).expect("threads start"));
+        Self { kind: Kind::Layered { ops: Ops::as_on_card(dtype), pool } }
+    }
+
+    /// Returns its threads of the processor.
+    pub(crate) fn pool(&self) -> &ComputePool {
+        match &self.kind {
+            Kind::Cpu { pool, .. } => pool,
+            Kind::Layered { pool, .. } => pool,
         }
     }
 }

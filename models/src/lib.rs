@@ -12,6 +12,7 @@ pub mod import;
 pub mod kernels;
 pub mod losses;
 pub mod network;
+mod ops;
 pub mod optim;
 pub mod package;
 pub mod painter;

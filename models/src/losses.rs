@@ -4,9 +4,12 @@
 //! between the layers of VGG.
 
 mod content;
+mod critic;
+mod layered;
 mod style;
 
 use content::ContentTarget;
+pub(crate) use critic::Critic;
 use style::LayerTarget;
 
 use crate::kernels::ComputePool;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use crate::compute::Compute;
 use crate::kernels::layout::Shape;
-use crate::losses::{LossTerms, Perceptual};
+use crate::losses::{Critic, LossTerms};
 use crate::optim::{Adam, Lbfgs};
 use crate::picture::Picture;
-use crate::training::{Step, TrainError, pool};
+use crate::training::{Step, TrainError};
 use crate::vgg::Vgg;
 
 use levels::{Level, levels};
@@ -34,7 +34,7 @@ pub struct Painter {
     level: usize,
     /// Steps done on all levels.
     done: u32,
-    loss: Perceptual,
+    loss: Critic,
     canvas: Canvas,
 }
 
@@ -51,7 +51,7 @@ impl Painter {
     /// Begins a painting.
     ///
     /// # Errors
-    /// See [`TrainError`]: the recipe or an artwork does not do, or the device can't.
+    /// See [`TrainError`]: the recipe or an artwork does not do, or the device fails.
     pub fn begin(compute: &Compute, vgg: Arc<Vgg>, commission: Commission) -> Result<Self, TrainError> {
         commission.check()?;
         let levels = levels(&commission);
@@ -81,21 +81,23 @@ impl Painter {
         (level, done): (usize, u32),
         pixels: Vec<f32>,
     ) -> Result<Self, TrainError> {
-        let pool = pool(compute)?;
         let (size, shape) = (&levels[level], levels[level].shape());
         let artworks = commission.artworks_for(size);
         let views: Vec<_> =
             artworks.iter().map(|(planes, sides, weight)| (planes.as_slice(), *sides, *weight)).collect();
-        let mut loss = Perceptual::new(pool, &vgg, commission.recipe.losses.clone(), &views);
-        loss.set_content(pool, &vgg, &commission.photo_for(size), shape);
+        let mut loss = Critic::new(compute, &vgg, commission.recipe.losses.clone(), &views)?;
+        loss.set_content(compute, &vgg, &commission.photo_for(size), shape)?;
         let canvas = match commission.recipe.optimizer {
             Optimizer::Adam => {
                 let pixels = vec![pixels];
                 Canvas::Adam { adam: Adam::new(&pixels), pixels }
             }
-            Optimizer::Lbfgs => Canvas::Lbfgs(Box::new(Lbfgs::new(pixels, |pixels, gradient| {
-                loss.evaluate(pool, &vgg, pixels, shape, gradient).total
-            }))),
+            Optimizer::Lbfgs => {
+                let mut judge = Judge { loss: &mut loss, compute, vgg: &vgg, shape, last: Ok(None) };
+                let lbfgs = Lbfgs::new(pixels, |pixels, gradient| judge.total(pixels, gradient));
+                judge.last?;
+                Canvas::Lbfgs(Box::new(lbfgs))
+            }
         };
         Ok(Self { commission, vgg, levels, level, done, loss, canvas })
     }
@@ -103,9 +105,8 @@ impl Painter {
     /// Takes one step; `None` once the painting is finished.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`] when the losses are no numbers.
+    /// [`TrainError::Diverged`] when the losses are no numbers, [`TrainError::Device`] when the device fails.
     pub fn step(&mut self, compute: &Compute) -> Result<Option<Step>, TrainError> {
-        let pool = pool(compute)?;
         if self.done == self.levels[self.level].end {
             if self.level + 1 == self.levels.len() {
                 return Ok(None);
@@ -118,22 +119,18 @@ impl Painter {
         let (terms, learning_rate) = match canvas {
             Canvas::Adam { pixels, adam } => {
                 let mut gradient = vec![0.0; shape.elements()];
-                let terms = loss.evaluate(pool, vgg, &pixels[0], shape, &mut gradient);
+                let terms = loss.evaluate(compute, vgg, &pixels[0], shape, &mut gradient)?;
                 let part = f64::from(*done - level.begin) / f64::from(level.end - level.begin);
                 let rate = RATES[0] * (RATES[1] / RATES[0]).powf(part);
                 if terms.total.is_finite() {
-                    adam.step(pool, pixels, &[gradient], rate);
+                    adam.step(compute.pool(), pixels, &[gradient], rate);
                 }
                 (Some(terms), rate)
             }
             Canvas::Lbfgs(lbfgs) => {
-                let mut found: Option<LossTerms> = None;
-                let found_lower = lbfgs.step(pool, |pixels, gradient| {
-                    let terms = loss.evaluate(pool, vgg, pixels, shape, gradient);
-                    let total = terms.total;
-                    found = Some(terms);
-                    if total.is_finite() { total } else { f64::MAX }
-                });
+                let mut judge = Judge { loss, compute, vgg, shape, last: Ok(None) };
+                let found_lower = lbfgs.step(compute.pool(), |pixels, gradient| judge.total(pixels, gradient));
+                let found = judge.last?;
                 if !found_lower {
                     // Nothing is left to find on this level.
                     *done = level.end - 1;
@@ -144,7 +141,7 @@ impl Painter {
         let terms = match terms {
             Some(terms) => terms,
             // The gradient vanished before anything was tried: the picture is as good as it gets.
-            None => loss.evaluate(pool, vgg, canvas.pixels(), shape, &mut vec![0.0; shape.elements()]),
+            None => loss.evaluate(compute, vgg, canvas.pixels(), shape, &mut vec![0.0; shape.elements()])?,
         };
         if !terms.total.is_finite() {
             return Err(TrainError::Diverged);
@@ -186,6 +183,29 @@ impl Painter {
     #[must_use]
     pub fn steps_done(&self) -> u32 {
         self.done
+    }
+}
+
+/// Judges pixels for an optimiser that knows totals only.
+struct Judge<'a> {
+    loss: &'a mut Critic,
+    compute: &'a Compute,
+    vgg: &'a Vgg,
+    shape: Shape,
+    /// The terms of the last look, or the first failure.
+    last: Result<Option<LossTerms>, TrainError>,
+}
+
+impl Judge<'_> {
+    /// Returns the loss, the highest number where it is none.
+    fn total(&mut self, pixels: &[f32], gradient: &mut [f32]) -> f64 {
+        if self.last.is_err() {
+            return f64::MAX;
+        }
+        let terms = self.loss.evaluate(self.compute, self.vgg, pixels, self.shape, gradient);
+        let total = terms.as_ref().map_or(f64::MAX, |terms| terms.total);
+        self.last = terms.map(Some).map_err(TrainError::from);
+        if total.is_finite() { total } else { f64::MAX }
     }
 }
 

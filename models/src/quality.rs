@@ -8,7 +8,7 @@ use crate::kernels::ComputePool;
 use crate::kernels::gram::gram;
 use crate::kernels::layout::{Shape, from_blocked};
 use crate::picture::Picture;
-use crate::training::{TrainError, planes, pool, with_shorter_side};
+use crate::training::{planes, with_shorter_side};
 use crate::vgg::{Features, Tap, Vgg};
 
 /// Shorter side of the artwork, and longer side of photo and painting, in pixels.
@@ -31,7 +31,7 @@ pub struct Distances {
 
 /// Measures paintings of one artwork's style.
 pub struct Gauge<'a> {
-    compute: &'a Compute,
+    pool: &'a ComputePool,
     vgg: &'a Vgg,
     features: Features,
     artwork: Vec<Statistics>,
@@ -44,23 +44,19 @@ struct Statistics {
 }
 
 impl<'a> Gauge<'a> {
-    /// Looks at an artwork.
-    ///
-    /// # Errors
-    /// [`TrainError::Device`]: the device is no processor.
-    pub fn new(compute: &'a Compute, vgg: &'a Vgg, artwork: &Picture) -> Result<Self, TrainError> {
-        let mut gauge = Self { compute, vgg, features: Features::default(), artwork: Vec::new() };
-        gauge.look(&with_shorter_side(artwork, SIDE_PX))?;
-        gauge.artwork = gauge.statistics()?;
-        Ok(gauge)
+    /// Looks at an artwork. Of any device, its threads do the work.
+    #[must_use]
+    pub fn new(compute: &'a Compute, vgg: &'a Vgg, artwork: &Picture) -> Self {
+        let pool = compute.pool();
+        let mut gauge = Self { pool, vgg, features: Features::default(), artwork: Vec::new() };
+        gauge.look(&with_shorter_side(artwork, SIDE_PX));
+        gauge.artwork = gauge.statistics();
+        gauge
     }
 
     /// Measures a painting of a photo; both are first brought to a longer side of 448 pixels.
-    ///
-    /// # Errors
-    /// [`TrainError::Device`]: the device is no processor.
     #[expect(clippy::missing_panics_doc, reason = "a picture has pixels, and so has what it is scaled to")]
-    pub fn measure(&mut self, photo: &Picture, painting: &Picture) -> Result<Distances, TrainError> {
+    pub fn measure(&mut self, photo: &Picture, painting: &Picture) -> Distances {
         let scale = f64::from(SIDE_PX) / f64::from(photo.width().max(photo.height()));
         let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
         let (width, height) = (side(photo.width()), side(photo.height()));
@@ -68,31 +64,26 @@ impl<'a> Gauge<'a> {
             let flat = picture.clone().flattened_on_white();
             flat.resized(width, height).expect("sides are at least one pixel")
         };
-        self.look(&fit(photo))?;
-        let shapes = self.shapes()?;
-        self.look(&fit(painting))?;
-        let difference = shapes.iter().zip(self.shapes()?).map(|(a, b)| (a - b).powi(2));
+        self.look(&fit(photo));
+        let shapes = self.shapes();
+        self.look(&fit(painting));
+        let difference = shapes.iter().zip(self.shapes()).map(|(a, b)| (a - b).powi(2));
         let content = difference.sum::<f64>() / shapes.len() as f64;
-        let layers = self.statistics()?;
+        let layers = self.statistics();
         let style = layers.iter().zip(&self.artwork).map(|(own, artwork)| {
             relative(&own.covariances, &artwork.covariances) + MEAN_SHARE * relative(&own.means, &artwork.means)
         });
-        Ok(Distances { style: style.sum::<f64>() / layers.len() as f64, content })
+        Distances { style: style.sum::<f64>() / layers.len() as f64, content }
     }
 
-    fn pool(&self) -> Result<&'a ComputePool, TrainError> {
-        pool(self.compute)
-    }
-
-    fn look(&mut self, picture: &Picture) -> Result<(), TrainError> {
+    fn look(&mut self, picture: &Picture) {
         let (height, width) = (picture.height() as usize, picture.width() as usize);
         let shape = Shape { batch: 1, channels: 3, height, width };
-        self.features.look(self.pool()?, self.vgg, &planes(picture), shape, Tap::STYLE[4]);
-        Ok(())
+        self.features.look(self.pool, self.vgg, &planes(picture), shape, Tap::STYLE[4]);
     }
 
-    fn statistics(&self) -> Result<Vec<Statistics>, TrainError> {
-        let pool = self.pool()?;
+    fn statistics(&self) -> Vec<Statistics> {
+        let pool = self.pool;
         let layer = |tap: Tap| {
             let (shape, values) = self.features.tap(tap);
             let (gram, pixels) = (&gram(pool, shape, values)[0], shape.plane() as f64);
@@ -102,14 +93,14 @@ impl<'a> Gauge<'a> {
             let covariances = gram.products.iter().enumerate().map(covariance).collect();
             Statistics { covariances, means }
         };
-        Ok(Tap::STYLE.into_iter().map(layer).collect())
+        Tap::STYLE.into_iter().map(layer).collect()
     }
 
     /// Returns the content layer with each channel at mean 0 and deviation 1.
-    fn shapes(&self) -> Result<Vec<f64>, TrainError> {
+    fn shapes(&self) -> Vec<f64> {
         let (shape, blocks) = self.features.tap(Tap::CONTENT);
         let mut values = vec![0.0; shape.elements()];
-        from_blocked(self.pool()?, shape, blocks, &mut values);
+        from_blocked(self.pool, shape, blocks, &mut values);
         let pixels = shape.plane() as f64;
         let channel = |values: &[f32]| {
             let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / pixels;
@@ -117,7 +108,7 @@ impl<'a> Gauge<'a> {
             let deviation = (squares / (pixels - 1.0).max(1.0)).sqrt() + DEVIATION_EPS;
             values.iter().map(|v| (f64::from(*v) - mean) / deviation).collect::<Vec<_>>()
         };
-        Ok(values.chunks_exact(shape.plane()).flat_map(channel).collect())
+        values.chunks_exact(shape.plane()).flat_map(channel).collect()
     }
 }
 
@@ -143,16 +134,16 @@ mod tests {
     #[test]
     fn distances_are_those_of_an_independent_implementation() {
         let (compute, vgg) = (Compute::cpu(2).unwrap(), Vgg::builtin());
-        let mut gauge = Gauge::new(&compute, &vgg, &photo(4)).unwrap();
+        let mut gauge = Gauge::new(&compute, &vgg, &photo(4));
         let close =
             |found: f64, expected: f64| assert!((found - expected).abs() <= 0.01 * expected, "{found} {expected}");
-        let same = gauge.measure(&photo(1), &photo(1)).unwrap();
+        let same = gauge.measure(&photo(1), &photo(1));
         close(same.style, 1.083);
         assert!(same.content < 1e-9);
-        let other = gauge.measure(&photo(1), &photo(3)).unwrap();
+        let other = gauge.measure(&photo(1), &photo(3));
         close(other.style, 1.282);
         close(other.content, 1.928);
-        let own = gauge.measure(&photo(1), &photo(4)).unwrap();
+        let own = gauge.measure(&photo(1), &photo(4));
         assert!(own.style < other.style);
     }
 }

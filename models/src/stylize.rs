@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
-use candle_core::{Device, Tensor};
-
 use crate::compute::{Compute, Kind, trim};
 use crate::executor::{Arena, Executor, ExecutorError, Painting, Plan};
 use crate::kernels::ComputePool;
 use crate::kernels::source::Pixels;
+use crate::ops::{self, Ops};
 use crate::package::Package;
 use crate::picture::Picture;
+use crate::training::planes;
 use crate::transform::{Transform, TransformError};
 
 /// A style, ready to paint on the device that it was loaded for.
@@ -23,7 +23,7 @@ pub struct Stylizer {
 /// A network in the form that its device wants.
 enum Net {
     Planned(Executor),
-    Candle(Transform, Device),
+    Layered(Transform, Ops),
 }
 
 /// How a painting ended that did not fail.
@@ -85,7 +85,7 @@ impl Stylizer {
         let (network, weights) = (package.network(), &package.weights);
         let net = match &compute.kind {
             Kind::Cpu { .. } => Net::Planned(Executor::prepare(network, weights)?),
-            Kind::Candle(device) => Net::Candle(Transform::new(network, weights, device)?, device.clone()),
+            Kind::Layered { ops, .. } => Net::Layered(Transform::new(network, weights, ops)?, ops.clone()),
         };
         Ok(Self { net })
     }
@@ -117,11 +117,12 @@ impl Stylizer {
                 trim(&mut arena);
                 outcome
             }
-            (Net::Candle(transform, device), Kind::Candle(_)) => {
-                let Some(painting) = transform.forward(&to_planes(photo, device)?, report)? else {
+            (Net::Layered(transform, ops), Kind::Layered { .. }) => {
+                let sides = [1, 3, photo.height() as usize, photo.width() as usize];
+                let Some(painting) = transform.forward(&ops.tensor(&planes(photo), &sides)?, report)? else {
                     return Ok(Outcome::Interrupted);
                 };
-                let pixels = painting.squeeze(0)?.permute((1, 2, 0))?.flatten_all()?.to_vec1::<f32>()?;
+                let pixels = ops::values(&painting.squeeze(0)?.permute((1, 2, 0))?)?;
                 Ok(painted(photo, pixels.iter().map(|v| (v * 255.0).round() as u8).collect()))
             }
             _ => Err(StylizeError::Device { source: "the style was loaded for another kind of device".into() }),
@@ -184,14 +185,6 @@ fn paint_planned(
         Err(ExecutorError::Interrupted) => Ok(Outcome::Interrupted),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Returns `(1, 3, h, w)` in 0..1.
-fn to_planes(photo: &Picture, device: &Device) -> Result<Tensor, candle_core::Error> {
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let channel = |c: usize| photo.rgb().iter().skip(c).step_by(3).map(|v| f32::from(*v) / 255.0);
-    let planes: Vec<f32> = (0..3).flat_map(channel).collect();
-    Tensor::from_vec(planes, (1, 3, height, width), device)
 }
 
 /// Gives a painting the photo's alpha.

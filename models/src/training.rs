@@ -2,7 +2,10 @@
 //!
 //! A [`Trainer`] takes one optimiser step a call, has no thread of its own but the photos' readers, and is
 //! deterministic: the same [`Lesson`] gives the same weights, whether it ran through or was taken up from a
-//! [`Trainer::checkpoint`] any number of times.
+//! [`Trainer::checkpoint`] any number of times. (On a graphics processor it is as deterministic as that one's libraries.)
+//!
+//! Network and loss are read in one of two ways, by the device; course, optimiser, data and checkpoints are the same, so
+//! a lesson may go on on another device.
 
 mod checkpoint;
 mod course;
@@ -15,11 +18,10 @@ mod start;
 
 use std::sync::Arc;
 
-use crate::backprop::Backprop;
-use crate::compute::{Compute, Kind};
-use crate::kernels::ComputePool;
+use crate::backprop::Learner;
+use crate::compute::Compute;
 use crate::kernels::layout::Shape;
-use crate::losses::{LossTerms, Perceptual};
+use crate::losses::{Critic, LossTerms};
 use crate::network::{Tensor, Weights};
 use crate::optim::{Adam, AdamState};
 use crate::package::{Manifest, Package, PackageError};
@@ -52,9 +54,9 @@ pub struct Step {
 pub struct Trainer {
     lesson: Lesson,
     vgg: Arc<Vgg>,
-    loss: Perceptual,
+    loss: Critic,
     loader: Loader,
-    net: Backprop,
+    net: Learner,
     adam: Adam,
     course: Course,
     /// Where a roll-back goes: the state after the last step whose number is a multiple of `checkpoint_every`.
@@ -75,10 +77,10 @@ impl Trainer {
     /// Begins a lesson.
     ///
     /// # Errors
-    /// See [`TrainError`]: the recipe, the artwork, the photos or the start do not do, or the device can't train.
+    /// See [`TrainError`]: the recipe, the artwork, the photos or the start do not do, or the device fails.
     pub fn begin(compute: &Compute, vgg: Arc<Vgg>, lesson: Lesson) -> Result<Self, TrainError> {
         let weights = lesson.first_weights()?;
-        let net = Backprop::new(&lesson.recipe.network(), &weights)?;
+        let net = Learner::new(compute, &lesson.recipe.network(), &weights)?;
         let (adam, course) = (Adam::new(net.parameters()), Course::default());
         let state = State { parameters: net.parameters().to_vec(), adam: adam.state().clone(), course };
         Self::assemble(compute, vgg, lesson, net, state.clone(), state)
@@ -90,7 +92,7 @@ impl Trainer {
     /// As [`Self::begin`]; [`TrainError::Checkpoint`] when it is damaged or of another lesson.
     pub fn resume(compute: &Compute, vgg: Arc<Vgg>, lesson: Lesson, bytes: &[u8]) -> Result<Self, TrainError> {
         let weights = lesson.first_weights()?;
-        let net = Backprop::new(&lesson.recipe.network(), &weights)?;
+        let net = Learner::new(compute, &lesson.recipe.network(), &weights)?;
         let (now, anchor) = checkpoint::read(bytes, &lesson.recipe, net.parameters())?;
         Self::assemble(compute, vgg, lesson, net, now, anchor)
     }
@@ -99,13 +101,12 @@ impl Trainer {
         compute: &Compute,
         vgg: Arc<Vgg>,
         lesson: Lesson,
-        mut net: Backprop,
+        mut net: Learner,
         now: State,
         anchor: State,
     ) -> Result<Self, TrainError> {
-        let pool = pool(compute)?;
         let (artwork, sides) = lesson.artwork_planes();
-        let loss = Perceptual::new(pool, &vgg, lesson.recipe.losses.clone(), &[(&artwork, sides, 1.0)]);
+        let loss = Critic::new(compute, &vgg, lesson.recipe.losses.clone(), &[(&artwork, sides, 1.0)])?;
         net.parameters_and_gradients().0.clone_from_slice(&now.parameters);
         let adam = Adam::resume(&now.parameters, now.adam).ok_or(TrainError::Checkpoint)?;
         let loader = Loader::start(&lesson.photos, &lesson.recipe, u64::from(now.course.step()))?;
@@ -119,12 +120,12 @@ impl Trainer {
     /// A loss that is not finite or leaps up takes the run back to its last anchor, with half the learning rate.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`] when roll-backs do not help, [`TrainError::Photos`] when no photo can be read any more.
+    /// [`TrainError::Diverged`] when roll-backs do not help, [`TrainError::Photos`] when no photo can be read any more,
+    /// [`TrainError::Device`] when the device fails.
     pub fn step(&mut self, compute: &Compute) -> Result<Option<Step>, TrainError> {
-        let pool = pool(compute)?;
         while !self.is_finished {
             let learning_rate = self.course.learning_rate(&self.lesson.recipe);
-            let terms = self.descend(pool, learning_rate)?;
+            let terms = self.descend(compute, learning_rate)?;
             match self.course.judge(&self.lesson.recipe, terms.as_ref().map(|terms| terms.total)) {
                 Verdict::GoOn => {}
                 Verdict::Finished => self.is_finished = true,
@@ -144,21 +145,22 @@ impl Trainer {
     }
 
     /// Computes losses and gradients and changes the parameters; `None` when a number is not finite.
-    fn descend(&mut self, pool: &ComputePool, learning_rate: f64) -> Result<Option<LossTerms>, TrainError> {
+    fn descend(&mut self, compute: &Compute, learning_rate: f64) -> Result<Option<LossTerms>, TrainError> {
         let shape = shape(&self.lesson.recipe);
         let photos = self.loader.next_batch()?;
-        self.loss.set_content(pool, &self.vgg, &photos, shape);
-        let Ok(paintings) = self.net.forward(pool, &photos, shape) else { return Ok(None) };
-        let terms = self.loss.evaluate(pool, &self.vgg, paintings, shape, &mut self.gradient);
+        self.loss.set_content(compute, &self.vgg, &photos, shape)?;
+        let Some(paintings) = self.net.forward(compute, &photos, shape)? else { return Ok(None) };
+        let terms = self.loss.evaluate(compute, &self.vgg, &paintings, shape, &mut self.gradient)?;
         if !terms.total.is_finite() || !self.gradient.iter().all(|g| g.is_finite()) {
             return Ok(None);
         }
-        self.net.backward(pool, &self.gradient);
+        drop(paintings);
+        self.net.backward(compute, &self.gradient)?;
         let (parameters, gradients) = self.net.parameters_and_gradients();
         if !gradients.iter().flatten().all(|g| g.is_finite()) {
             return Ok(None);
         }
-        self.adam.step(pool, parameters, gradients, learning_rate);
+        self.adam.step(compute.pool(), parameters, gradients, learning_rate);
         Ok(Some(terms))
     }
 
@@ -217,7 +219,7 @@ impl Trainer {
             steps: Some(u64::from(self.course.step())),
             ..about
         };
-        let names = self.net.network().parameters().into_iter();
+        let names = recipe.network().parameters().into_iter();
         let tensor = |values: &Vec<f32>, shape| Tensor { shape, values: values.clone() };
         let tensors = names.zip(self.net.parameters()).map(|(p, values)| (p.name, tensor(values, p.shape)));
         Package::new(manifest, tensors.collect(), preview)
@@ -227,14 +229,6 @@ impl Trainer {
 fn shape(recipe: &Recipe) -> Shape {
     let side = recipe.size as usize;
     Shape { batch: recipe.batch as usize, channels: 3, height: side, width: side }
-}
-
-/// Returns the threads of a device that can train.
-pub(crate) fn pool(compute: &Compute) -> Result<&ComputePool, TrainError> {
-    match &compute.kind {
-        Kind::Cpu { pool, .. } => Ok(pool),
-        Kind::Candle(_) => Err(TrainError::Device),
-    }
 }
 
 /// Returns the weights of a network from values in the order of its parameters.

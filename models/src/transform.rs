@@ -1,22 +1,22 @@
-//! A [`Network`] on candle: the plain reading of the description, on any device candle has.
+//! A [`Network`] on tensors: the plain reading of the description, on any device.
 //!
-//! Every other executor is held against this one. Nothing here is hand-made fast; what candle does slowly or wrongly
-//! (reflection, nearest and bilinear enlargement) is written in operations that it does right.
-
-mod ops;
+//! Every other reader is held against this one. It paints on graphics processors, and [`Layered`](crate::backprop) trains
+//! through it.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use candle_core::{D, Device, Result as CandleResult, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig, Module};
+use candle_core::{Result as CandleResult, Tensor};
 
+use crate::kernels::source::{Border, Growth};
 use crate::network::{Conv, InputMap, Layer, Network, Norm, NormKind, OutputMap, Padding, Upsample, Weights};
+use crate::ops::{self, Convolution, Moments, Ops};
 
-/// A network with its weights on a candle device.
+/// A network with its weights on a device.
 pub(crate) struct Transform {
     network: Network,
     tensors: BTreeMap<String, Tensor>,
+    ops: Ops,
 }
 
 /// Why a forward pass gave no painting.
@@ -31,6 +31,17 @@ pub(crate) enum TransformError {
         /// Its name.
         layer: String,
     },
+}
+
+/// Sees every convolution's outcome, normalised, before its `ReLU`; and the statistics, where its norm took those of a
+/// whole batch.
+pub(crate) trait Observer {
+    /// Whether batch norms take the statistics of what they see, as in training, or those that were kept.
+    const TRAINS: bool;
+    /// Ends the pass.
+    type End: From<candle_core::Error>;
+
+    fn convolved(&mut self, conv: &Conv, y: &Tensor, moments: Option<&Moments>) -> Result<(), Self::End>;
 }
 
 /// How far a forward pass is, and whether it is to go on.
@@ -54,14 +65,18 @@ impl<E: Into<TransformError>> From<E> for End {
 }
 
 impl Transform {
-    /// Puts `weights`, which were checked against `network`, on `device`.
-    pub(crate) fn new(network: &Network, weights: &Weights, device: &Device) -> CandleResult<Self> {
+    /// Puts `weights`, which were checked against `network`, on a device.
+    pub(crate) fn new(network: &Network, weights: &Weights, ops: &Ops) -> CandleResult<Self> {
         let tensor = |(name, tensor): (&str, &crate::network::Tensor)| {
-            let on_device = Tensor::from_slice(&tensor.values, tensor.shape.as_slice(), device)?;
-            Ok((name.to_owned(), on_device))
+            Ok((name.to_owned(), ops.tensor(&tensor.values, &tensor.shape)?))
         };
         let tensors = weights.iter().map(tensor).collect::<CandleResult<_>>()?;
-        Ok(Self { network: network.clone(), tensors })
+        Ok(Self::of(network, tensors, ops))
+    }
+
+    /// Takes tensors that are on the device already.
+    pub(crate) fn of(network: &Network, tensors: BTreeMap<String, Tensor>, ops: &Ops) -> Self {
+        Self { network: network.clone(), tensors, ops: ops.clone() }
     }
 
     /// Paints photos: `(n, 3, h, w)`, RGB 0..1, to the same.
@@ -75,112 +90,106 @@ impl Transform {
         let (_, _, height, width) = photo.dims4()?;
         let multiplications = self.network.multiplications(height, width);
         let total = multiplications.iter().sum();
-        let mut watch = Watch { multiplications: multiplications.into_iter(), total, done: 0, report };
-        match self.run(photo, &mut watch) {
+        let multiplications = multiplications.into_iter();
+        let mut watch = Watch { multiplications, total, done: 0, report };
+        match self.paint(photo, &mut watch) {
             Ok(painting) => Ok(Some(painting)),
             Err(End::Interrupted) => Ok(None),
             Err(End::Failed(error)) => Err(error),
         }
     }
 
-    fn run(&self, photo: &Tensor, watch: &mut Watch) -> Result<Tensor, End> {
+    fn paint(&self, photo: &Tensor, watch: &mut Watch) -> Result<Tensor, End> {
         let network = &self.network;
         let (_, _, height, width) = photo.dims4()?;
         let x = ops::take(photo, 2, &network.source_indices(height))?;
         let x = ops::take(&x, 3, &network.source_indices(width))?;
-        let mut x = map_input(&x, network.input)?;
-        for layer in &network.layers {
-            x = match layer {
-                Layer::Conv(conv) => self.conv(conv, &x, watch)?,
-                Layer::Residual { a, b } => (self.conv(b, &self.conv(a, &x, watch)?, watch)? + &x)?,
-            };
-        }
+        let x = self.run(&x, watch)?;
         let x = x.narrow(2, network.margin, height)?.narrow(3, network.margin, width)?;
-        Ok(map_output(&x, network.output)?.clamp(0f32, 1f32)?)
+        Ok(x.clamp(0f32, 1f32)?)
     }
 
-    fn conv(&self, conv: &Conv, x: &Tensor, watch: &mut Watch) -> Result<Tensor, End> {
+    /// Runs photos, padded as the network wants them, through its layers; the paintings are neither cropped nor clamped.
+    pub(crate) fn run<O: Observer>(&self, photo: &Tensor, observer: &mut O) -> Result<Tensor, O::End> {
+        let mut x = self.map_input(photo, self.network.input)?;
+        for layer in &self.network.layers {
+            x = match layer {
+                Layer::Conv(conv) => self.conv(conv, &x, observer)?,
+                Layer::Residual { a, b } => (self.conv(b, &self.conv(a, &x, observer)?, observer)? + &x)?,
+            };
+        }
+        Ok(map_output(&x, self.network.output)?)
+    }
+
+    fn conv<O: Observer>(&self, conv: &Conv, x: &Tensor, observer: &mut O) -> Result<Tensor, O::End> {
         let mut x = self.convolve(conv, x)?;
+        let mut moments = None;
         if let Some(norm) = conv.norm {
-            x = self.normalise(conv, norm, &x)?;
+            if O::TRAINS && norm.kind == NormKind::Batch {
+                moments = Some(ops::moments(&x, norm.kind)?);
+            }
+            x = self.normalise(conv, norm, &x, O::TRAINS)?;
         }
-        // candle's `relu` makes 0 of NaN, and tanh 1 of an infinity: this is the last place where either shows.
-        if !x.sum_all()?.to_scalar::<f32>()?.is_finite() {
-            return Err(TransformError::NotFinite { layer: conv.name.clone() }.into());
-        }
-        watch.advance()?;
-        Ok(if conv.relu { x.relu()? } else { x })
+        observer.convolved(conv, &x, moments.as_ref())?;
+        Ok(if conv.relu { ops::relu(&x)? } else { x })
     }
 
     fn convolve(&self, conv: &Conv, x: &Tensor) -> CandleResult<Tensor> {
-        let weight = self.tensors[&conv.weight_name()].clone();
-        let bias = conv.bias.then(|| self.tensors[&conv.bias_name()].clone());
-        let stride = conv.stride;
-        let (_, _, height, width) = x.dims4()?;
+        let weight = &self.tensors[&conv.weight_name()];
+        let bias = conv.bias.then(|| &self.tensors[&conv.bias_name()]);
         if conv.upsample == Upsample::Transposed {
-            let config = ConvTranspose2dConfig { stride, ..ConvTranspose2dConfig::default() };
-            let whole = ConvTranspose2d::new(weight, bias, config).forward(x)?;
-            let (before, _) = conv.pads(height);
-            return whole.narrow(2, before, height * conv.stride)?.narrow(3, before, width * conv.stride);
+            return self.ops.conv_transposed(x, weight, bias, conv.stride);
         }
-        let x = match conv.upsample {
-            Upsample::Nearest(factor) => ops::nearest(x, factor)?,
-            Upsample::Bilinear(factor) => ops::bilinear(x, factor)?,
-            Upsample::None | Upsample::Transposed => x.clone(),
+        let growth = match conv.upsample {
+            Upsample::Nearest(factor) => Growth::Nearest(factor),
+            Upsample::Bilinear(factor) => Growth::Bilinear(factor),
+            Upsample::None | Upsample::Transposed => Growth::None,
         };
-        let mut x = x;
-        for axis in [2, 3] {
-            let side = x.dim(axis)?;
-            let (before, after) = conv.pads(side);
-            x = match conv.padding {
-                Padding::Reflect => ops::reflect(&x, axis, before, after)?,
-                Padding::Same | Padding::Zero => x.pad_with_zeros(axis, before, after)?,
-            };
-        }
-        Conv2d::new(weight, bias, Conv2dConfig { stride, ..Conv2dConfig::default() }).forward(&x)
+        let border = match conv.padding {
+            Padding::Reflect => Border::Reflect,
+            Padding::Same | Padding::Zero => Border::Zero,
+        };
+        let (_, _, height, width) = x.dims4()?;
+        let pads = [height, width].map(|side| conv.pads(side * conv.scale()));
+        self.ops.conv(x, weight, bias, Convolution { growth, border, pads, stride: conv.stride })
     }
 
-    fn normalise(&self, conv: &Conv, norm: Norm, x: &Tensor) -> CandleResult<Tensor> {
-        let (mean, variance) = match norm.kind {
-            NormKind::Instance => {
-                // By rows first: one sum over millions of pixels loses digits in single precision.
-                let mean = x.mean_keepdim(D::Minus1)?.mean_keepdim(D::Minus2)?;
-                let squares = x.broadcast_sub(&mean)?.sqr()?;
-                (mean, squares.mean_keepdim(D::Minus1)?.mean_keepdim(D::Minus2)?)
-            }
-            NormKind::Batch => {
-                (self.channels(&conv.norm_name("running_mean"))?, self.channels(&conv.norm_name("running_var"))?)
-            }
+    fn normalise(&self, conv: &Conv, norm: Norm, x: &Tensor, trains: bool) -> CandleResult<Tensor> {
+        let kept = |part: &str| self.tensors[&conv.norm_name(part)].clone();
+        let [scale, shift] = if norm.affine {
+            [kept("weight"), kept("bias")]
+        } else {
+            [self.ops.filled(1.0, conv.outputs)?, self.ops.filled(0.0, conv.outputs)?]
         };
-        let deviation = (variance + f64::from(norm.eps))?.sqrt()?;
-        let x = x.broadcast_sub(&mean)?.broadcast_div(&deviation)?;
-        if !norm.affine {
-            return Ok(x);
+        if trains || norm.kind == NormKind::Instance {
+            return self.ops.norm(x, &scale, &shift, norm.kind, norm.eps);
         }
-        let scaled = x.broadcast_mul(&self.channels(&conv.norm_name("weight"))?)?;
-        scaled.broadcast_add(&self.channels(&conv.norm_name("bias"))?)
+        let mean = kept("running_mean").reshape((1, (), 1, 1))?;
+        let variance = kept("running_var").reshape((1, (), 1, 1))?;
+        ops::norm_by(x, &Moments { mean, variance }, [&scale, &shift], norm.eps)
     }
 
-    /// Returns a vector with one value a channel, shaped to broadcast over `(n, c, h, w)`.
-    fn channels(&self, name: &str) -> CandleResult<Tensor> {
-        self.tensors[name].reshape((1, (), 1, 1))
+    fn map_input(&self, x: &Tensor, map: InputMap) -> CandleResult<Tensor> {
+        let scale = self.ops.tensor(&map.scale, &[1, 3, 1, 1])?;
+        x.broadcast_mul(&scale)?.broadcast_add(&self.ops.tensor(&map.shift, &[1, 3, 1, 1])?)
     }
 }
 
-impl Watch<'_> {
-    fn advance(&mut self) -> Result<(), End> {
+impl Observer for Watch<'_> {
+    const TRAINS: bool = false;
+    type End = End;
+
+    fn convolved(&mut self, conv: &Conv, y: &Tensor, _: Option<&Moments>) -> Result<(), End> {
+        // A `ReLU` may make 0 of NaN, and tanh 1 of an infinity: this is the last place where either shows.
+        if !ops::scalars(&[y.sum_all()?])?.iter().all(|sum| sum.is_finite()) {
+            return Err(TransformError::NotFinite { layer: conv.name.clone() }.into());
+        }
         self.done += self.multiplications.next().unwrap_or(0);
         match (self.report)(self.done as f64 / self.total as f64) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(End::Interrupted),
         }
     }
-}
-
-fn map_input(x: &Tensor, map: InputMap) -> CandleResult<Tensor> {
-    let scale = Tensor::new(&map.scale, x.device())?.reshape((1, 3, 1, 1))?;
-    let shift = Tensor::new(&map.shift, x.device())?.reshape((1, 3, 1, 1))?;
-    x.broadcast_mul(&scale)?.broadcast_add(&shift)
 }
 
 fn map_output(x: &Tensor, map: OutputMap) -> CandleResult<Tensor> {

@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod features;
+mod layered;
 mod read;
 mod weights;
 
@@ -14,6 +15,7 @@ use std::sync::OnceLock;
 
 pub use error::{VggError, VggProblem};
 pub use features::Features;
+pub(crate) use layered::Eyes;
 pub use weights::VggWeights;
 
 use crate::kernels::direct::{Direct, Form, Narrow};

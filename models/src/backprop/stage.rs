@@ -1,5 +1,6 @@
 //! One convolution in training: forward, and its three gradients.
 
+use super::MOMENTUM;
 use crate::kernels::ComputePool;
 use crate::kernels::direct::{Direct, Form, Input, KernelGradient, Narrow};
 use crate::kernels::elementwise;
@@ -12,9 +13,6 @@ use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::{Affine, Border, Growth, Prelude, Source};
 use crate::kernels::winograd::{Geometry, Winograd, winograd_kernel_gradient};
 use crate::network::{Conv, Norm, NormKind, Padding, Upsample};
-
-/// How far a batch norm's running statistics move towards those of a step.
-const MOMENTUM: f64 = 0.1;
 
 /// A convolution, what it computed last, and where its parameters are.
 #[derive(Debug)]

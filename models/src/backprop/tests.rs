@@ -1,16 +1,19 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use candle_core::DType;
 use safetensors::SafeTensors;
 use serde_json::json;
 
-use super::{Backprop, BackpropError};
+use super::{Backprop, BackpropError, Layered};
 use crate::fixtures::{describe, some_weights};
 use crate::kernels::ComputePool;
 use crate::kernels::layout::Shape;
 use crate::losses::{LossWeights, Perceptual};
 use crate::network::{Network, Tensor, Weights};
+use crate::ops::Ops;
 use crate::optim::Adam;
 use crate::vgg::Vgg;
 
@@ -161,10 +164,83 @@ fn every_kind_of_network_has_the_gradients_of_its_finite_differences() {
     }
 }
 
+fn size(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn layer_by_layer_the_gradients_are_those_of_an_independent_implementation() {
+    let network = narrow();
+    let ops = Ops::as_on_card(DType::F64);
+    for name in ["house", "johnson"] {
+        let expected = file(&format!("{name}_gradients"));
+        let mut net = Layered::new(&ops, &network, &Weights::new(&network, file("net")).unwrap()).unwrap();
+        let paintings = net.forward(&file("inputs")["x"].values, PHOTOS).unwrap().unwrap();
+        let error = distance(&paintings, &file("forward")["y"].values);
+        assert!(error < 1e-6, "{error:e}");
+        net.backward(&expected["y"].values).unwrap();
+        let all = network.parameters().iter().map(|p| size(&expected[&p.name].values).powi(2)).sum::<f64>().sqrt();
+        for (parameter, found) in network.parameters().iter().zip(net.parameters_and_gradients().1) {
+            let expected = &expected[&parameter.name].values;
+            let difference: Vec<_> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+            assert!(size(&difference) < 1e-6 * size(expected) + 1e-8 * all, "{name} {}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn layer_by_layer_every_kind_of_network_learns_as_on_the_kernels() {
+    let pool = Arc::new(ComputePool::new(2).unwrap());
+    let shape = Shape { batch: 2, channels: 3, height: 12, width: 16 };
+    let wave = |i: usize| ((i * 7919 % 997) as f32 / 997.0 + (i as f32 * 0.37).sin()) * 0.5;
+    let photos: Vec<f32> = (0..shape.elements()).map(wave).collect();
+    let weights: Vec<f32> = (0..shape.elements()).map(|i| wave(i * 31 + 7)).collect();
+    for norm in ["instance", "batch"] {
+        for upsample in ["nearest", "bilinear", "transposed"] {
+            let parameters = json!({"widths": [5, 18, 16], "residuals": 1, "norm": norm, "upsample": upsample});
+            let network = describe("house", parameters);
+            let mut kernels = Backprop::new(&network, &some_weights(&network)).unwrap();
+            let expected = kernels.forward(&pool, &photos, shape).unwrap().to_vec();
+            kernels.backward(&pool, &weights);
+            let all = kernels.parameters_and_gradients().1.iter().map(|g| size(g).powi(2)).sum::<f64>().sqrt();
+            for ops in [Ops::as_on_card(DType::F32), Ops::on_cores(Arc::clone(&pool))] {
+                let mut net = Layered::new(&ops, &network, &some_weights(&network)).unwrap();
+                let paintings = net.forward(&photos, shape).unwrap().unwrap();
+                assert!(distance(&paintings, &expected) < 1e-5, "{norm} {upsample}");
+                net.backward(&weights).unwrap();
+                for (i, parameter) in network.parameters().iter().enumerate() {
+                    let off = |a: &[f32], b: &[f32]| size(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>());
+                    let expected = &kernels.parameters_and_gradients().1[i];
+                    let error = off(&net.parameters_and_gradients().1[i], expected);
+                    assert!(error < 1e-4 * size(expected) + 1e-6 * all, "{norm} {upsample} {}", parameter.name);
+                    // The running statistics have moved.
+                    let (found, expected) = (&net.parameters()[i], &kernels.parameters()[i]);
+                    assert!(off(found, expected) <= 1e-6 * size(expected), "{norm} {upsample} {}", parameter.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn layer_by_layer_a_number_that_is_not_finite_is_noticed() {
+    let network = narrow();
+    let mut net = Layered::new(&Ops::as_on_card(DType::F32), &network, &some_weights(&network)).unwrap();
+    let shape = Shape { batch: 1, channels: 3, height: 8, width: 8 };
+    for i in [0, 3, network.parameters().len() - 1] {
+        let own = std::mem::replace(&mut net.parameters_and_gradients().0[i][0], f32::NAN);
+        assert!(net.forward(&[0.3; 192], shape).unwrap().is_none(), "{i}");
+        net.parameters_and_gradients().0[i][0] = own;
+    }
+    assert!(net.forward(&[0.3; 192], shape).unwrap().is_some());
+}
+
 #[test]
 fn what_cannot_be_trained_is_refused() {
     let prisma = describe("prisma", json!({"widths": [4, 4, 4], "residuals": 1}));
     assert_eq!(Backprop::new(&prisma, &some_weights(&prisma)).unwrap_err(), BackpropError::Unsupported);
+    let refused = Layered::new(&Ops::as_on_card(DType::F32), &prisma, &some_weights(&prisma)).unwrap_err();
+    assert_eq!(refused, BackpropError::Unsupported);
     let network = narrow();
     let mut net = Backprop::new(&network, &some_weights(&network)).unwrap();
     let shape = Shape { batch: 1, channels: 3, height: 6, width: 8 };

@@ -24,7 +24,7 @@ struct Scale {
 const UNIT: Scale = Scale { mean: [0.0; LANES], deviation: [0.0; LANES], divisor: [1.0; LANES] };
 
 /// The share of the picture's mean deviation that is added to each channel's: quiet channels are not blown up.
-const FLOOR: f64 = 0.05;
+pub(super) const FLOOR: f64 = 0.05;
 
 /// Returns the scale of each channel block of each picture.
 fn scales(pool: &ComputePool, shape: Shape, values: &[Block]) -> Vec<Scale> {

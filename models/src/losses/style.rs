@@ -7,9 +7,9 @@ use crate::kernels::layout::Shape;
 use crate::kernels::simd::Block;
 
 /// Keeps the root's gradient finite where a painting has the artwork's own statistics.
-const ROOT_EPS: f64 = 1e-6;
+pub(super) const ROOT_EPS: f64 = 1e-6;
 /// How much means count beside covariances in the house recipe.
-const MEAN_SHARE: f64 = 0.3;
+pub(super) const MEAN_SHARE: f64 = 0.3;
 
 /// An artwork's statistics at one layer.
 #[derive(Clone, Debug)]

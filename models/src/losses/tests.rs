@@ -1,12 +1,17 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::sync::Arc;
+
+use candle_core::DType;
 use safetensors::SafeTensors;
 
+use super::layered::Layered;
 use super::{LossTerms, LossWeights, Perceptual};
 use crate::kernels::ComputePool;
 use crate::kernels::layout::{Shape, from_blocked};
+use crate::ops::{self, Ops};
 use crate::optim::{Adam, Lbfgs};
-use crate::vgg::{Features, LAYERS, Tap, Vgg};
+use crate::vgg::{Eyes, Features, LAYERS, Tap, Vgg};
 
 fn tensor(file: &str, name: &str) -> Vec<f32> {
     let path = format!("{}/tests/data/reference/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
@@ -105,6 +110,87 @@ fn the_painters_gradient_is_that_of_an_independent_implementation() {
 }
 
 const PHOTO: Shape = Shape { batch: 1, ..PHOTOS };
+
+/// What a card runs, exactly and in its own precision, and the kernels as operations; each with how far it may be off.
+fn every_ops() -> [(Ops, f64); 3] {
+    let on_cores = Ops::on_cores(Arc::new(ComputePool::new(2).unwrap()));
+    [(Ops::as_on_card(DType::F64), 1e-6), (Ops::as_on_card(DType::F32), 1e-3), (on_cores, 1e-3)]
+}
+
+#[test]
+fn features_layer_by_layer_are_those_of_an_independent_implementation() {
+    let vgg = Vgg::builtin();
+    let photo = &tensor("inputs", "x")[..PHOTO.elements()];
+    for (ops, bound) in every_ops() {
+        let eyes = Eyes::new(&ops, &vgg).unwrap();
+        let seen = eyes.look(&ops.tensor(photo, &[1, 3, 48, 64]).unwrap(), Tap::STYLE[4]).unwrap();
+        for tap in Tap::STYLE.into_iter().chain([Tap::CONTENT]) {
+            let values = ops::values(seen.tap(tap)).unwrap();
+            let plane = values.len() / tap.layer().outputs;
+            let some: Vec<_> = values.chunks_exact(plane).step_by(16).flatten().copied().collect();
+            let error = distance(&some, &tensor("vgg_taps_of_x0_every_16th_channel", tap.name()));
+            assert!(error < bound, "{ops:?} {}: {error:e}", tap.name());
+        }
+    }
+}
+
+#[test]
+fn losses_layer_by_layer_are_those_of_an_independent_implementation() {
+    let vgg = Vgg::builtin();
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let paintings = tensor("forward", "y");
+    for (name, weights) in [("house", LossWeights::house()), ("johnson", LossWeights::johnson())] {
+        for (ops, bound) in every_ops() {
+            let mut loss = Layered::new(&ops, &vgg, weights.clone(), &[(&art, [56, 72], 1.0)]).unwrap();
+            loss.set_content(&photos, PHOTOS).unwrap();
+            let mut gradient = vec![0.0; paintings.len()];
+            let terms = loss.evaluate(&paintings, PHOTOS, &mut gradient).unwrap();
+            check_terms(&format!("{name} step 0:"), &terms);
+            let error = distance(&gradient, &tensor(&format!("{name}_gradients"), "y"));
+            assert!(error < bound, "{name} {ops:?}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn artworks_count_by_their_shares_layer_by_layer_too() {
+    let (pool, vgg) = (ComputePool::new(2).unwrap(), Vgg::builtin());
+    let (photos, art) = (tensor("inputs", "x"), tensor("inputs", "art"));
+    let (photo, other) = photos.split_at(PHOTO.elements());
+    let artworks = [(art.as_slice(), [56, 72], 3.0), (other, [48, 64], 0.5)];
+    let ops = Ops::as_on_card(DType::F32);
+    for weights in [LossWeights::house(), LossWeights { total_variation: 3.0, ..LossWeights::johnson() }] {
+        let mut expected = Perceptual::new(&pool, &vgg, weights.clone(), &artworks);
+        expected.set_content(&pool, &vgg, photo, PHOTO);
+        let mut found = Layered::new(&ops, &vgg, weights, &artworks).unwrap();
+        found.set_content(photo, PHOTO).unwrap();
+        let mut gradients = [vec![0.0; photo.len()], vec![0.0; photo.len()]];
+        let expected = expected.evaluate(&pool, &vgg, other, PHOTO, &mut gradients[0]);
+        let found = found.evaluate(other, PHOTO, &mut gradients[1]).unwrap();
+        let terms = |t: &LossTerms| [t.total, t.content, t.style, t.total_variation];
+        for (found, expected) in terms(&found).into_iter().zip(terms(&expected)) {
+            assert!((found - expected).abs() <= 1e-5 * expected, "{found} {expected}");
+        }
+        assert!(distance(&gradients[1], &gradients[0]) < 1e-3, "{:e}", distance(&gradients[1], &gradients[0]));
+    }
+}
+
+/// Photos without contrast have features of deviation 0, and a black artwork has no mean.
+#[test]
+fn flat_pictures_have_finite_gradients_layer_by_layer() {
+    let vgg = Vgg::builtin();
+    let (grey, black) = (vec![0.5; PHOTO.elements()], vec![0.0; PHOTO.elements()]);
+    for (ops, _) in every_ops() {
+        let mut loss = Layered::new(&ops, &vgg, LossWeights::house(), &[(&black, [48, 64], 1.0)]).unwrap();
+        loss.set_content(&grey, PHOTO).unwrap();
+        let mut gradient = vec![f32::NAN; grey.len()];
+        let terms = loss.evaluate(&grey, PHOTO, &mut gradient).unwrap();
+        assert!(terms.total.is_finite() && gradient.iter().all(|g| g.is_finite()), "{terms:?}");
+        let tiny = Shape { height: 4, width: 4, ..PHOTO };
+        let error = loss.set_content(&grey[..48], tiny).unwrap_err().to_string();
+        assert!(error.contains("too small to be looked at up to relu4_1"), "{error}");
+    }
+}
 
 #[test]
 fn an_artwork_counts_by_its_share_of_all() {

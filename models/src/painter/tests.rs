@@ -63,6 +63,47 @@ fn painting_brings_the_loss_down_from_photo_and_from_noise() {
     }
 }
 
+/// A card's way, on the processor. The longer L-BFGS goes on, the more a difference of rounding matters.
+#[test]
+fn a_card_paints_what_the_processor_paints() {
+    for optimizer in [Optimizer::Adam, Optimizer::Lbfgs] {
+        let recipe = PaintRecipe { steps: 4, optimizer, ..PaintRecipe::default() };
+        let artworks = vec![(photo(4, 80, 72), 1.0), (photo(5, 64, 64), 0.5)];
+        let commission = || Commission { recipe: recipe.clone(), photo: photo(1, 70, 49), artworks: artworks.clone() };
+        let run = |compute: &Compute| {
+            let mut painter = Painter::begin(compute, vgg(), commission()).unwrap();
+            (run(&mut painter, compute), painter)
+        };
+        let (expected, on_cores) = run(&Compute::cpu(2).unwrap());
+        for card in [Compute::as_on_card(candle_core::DType::F32), Compute::layered(2).unwrap()] {
+            let (steps, painter) = run(&card);
+            assert_eq!(steps.len(), expected.len());
+            for (found, expected) in steps.iter().zip(&expected) {
+                let (found, expected) = (found.terms.total, expected.terms.total);
+                assert!((found - expected).abs() < 5e-3 * expected, "{optimizer:?}: {found} for {expected}");
+            }
+            let [a, b] = [&painter, &on_cores].map(Painter::picture);
+            let off = a.rgb().iter().zip(b.rgb()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+            assert!(off < a.rgb().len() as u64, "{optimizer:?}: {off} shades off on {} samples", a.rgb().len());
+            let taken_up = Painter::resume(&card, vgg(), commission(), &painter.checkpoint()).unwrap();
+            assert_eq!(taken_up.picture(), a);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_and_the_thinnest_photos_are_painted_on_every_device() {
+    for compute in [Compute::cpu(2).unwrap(), Compute::layered(2).unwrap()] {
+        for (width, height) in [(16, 16), (300, 17)] {
+            let recipe = PaintRecipe { steps: 1, ..PaintRecipe::default() };
+            let small = Commission { recipe, photo: photo(1, width, height), artworks: vec![(photo(4, 64, 64), 1.0)] };
+            assert_eq!(run(&mut Painter::begin(&compute, vgg(), small).unwrap(), &compute).len(), 1);
+        }
+    }
+    let levels = |width, height| levels(&Commission { photo: photo(1, width, height), ..commission(Optimizer::Adam) });
+    assert_eq!([levels(600, 16).len(), levels(600, 40).len(), levels(600, 64).len()], [1, 2, 3]);
+}
+
 #[test]
 fn each_artwork_counts_by_its_weight() {
     let compute = Compute::cpu(2).unwrap();
@@ -87,6 +128,8 @@ fn a_commission_that_cannot_be_painted_is_refused_with_the_reason() {
     let losses = LossWeights { style: f64::NAN, ..LossWeights::house() };
     let recipe = PaintRecipe { losses, ..PaintRecipe::default() };
     assert!(refusal(Commission { recipe, ..whole.clone() }).starts_with("style_weight must be above 0"));
+    let refused = refusal(Commission { photo: photo(1, 15, 300), ..whole.clone() });
+    assert_eq!(refused, "size must be so large that each side of the painting has 16 pixels, not 15");
     let other = Commission { photo: photo(2, 64, 64), ..whole.clone() };
     let compute = Compute::cpu(1).unwrap();
     let checkpoint = Painter::begin(&compute, vgg(), whole).unwrap().checkpoint();

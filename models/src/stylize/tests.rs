@@ -102,7 +102,7 @@ fn memory_grows_with_the_picture() {
 
 #[test]
 fn the_planned_executor_paints_what_candle_paints() {
-    let candle = Compute { kind: Kind::Candle(Device::Cpu) };
+    let candle = Compute::as_on_card(candle_core::DType::F32);
     let photo = read("input.png").resized(94, 61).unwrap();
     for architecture in crate::arch::ARCHITECTURES {
         let parameters = json!({"widths": [8, 20, 16], "residuals": 2});
@@ -125,7 +125,7 @@ fn the_planned_executor_paints_what_candle_paints() {
 
 #[test]
 fn a_style_paints_only_on_the_kind_of_device_it_was_loaded_for() {
-    let candle = Compute { kind: Kind::Candle(Device::Cpu) };
+    let candle = Compute::as_on_card(candle_core::DType::F32);
     let stylizer = Stylizer::load(&small_package(), &candle).unwrap();
     let photo = Picture::new(4, 4, vec![0; 48], None).unwrap();
     assert!(matches!(stylizer.paint(&photo, &compute(), u64::MAX, &mut go_on), Err(StylizeError::Device { .. })));

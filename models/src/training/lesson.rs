@@ -49,9 +49,9 @@ pub enum TrainError {
     /// Roll-backs did not help.
     #[error("the losses leap or are not numbers even at a small learning rate; lower learning_rate or the weights")]
     Diverged,
-    /// The device can't train.
-    #[error("training runs on processors only; use a cpu device")]
-    Device,
+    /// The device failed, most often for want of memory.
+    #[error("the device failed: {0}")]
+    Device(#[from] candle_core::Error),
 }
 
 impl Lesson {

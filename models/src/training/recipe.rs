@@ -171,7 +171,10 @@ impl Recipe {
         (house.describe)(&self.parameters()).expect("a checked recipe describes a network")
     }
 
-    /// Returns the bytes that a run takes at its peak, for an artwork of this width and height.
+    /// Returns the bytes of the machine's memory that a run takes at its peak, for an artwork of this width and height.
+    ///
+    /// They are counted for the processor. A graphics processor holds pictures and features in memory of its own, which
+    /// nobody counts beforehand; of the machine's it takes less than this.
     #[must_use]
     pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
         let pixels = |width: u64, height: u64| width * height;

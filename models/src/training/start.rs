@@ -3,10 +3,10 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Lesson, TrainError, pool, shape, weights_of};
-use crate::backprop::Backprop;
+use super::{Lesson, TrainError, shape, weights_of};
+use crate::backprop::Learner;
 use crate::compute::Compute;
-use crate::losses::Perceptual;
+use crate::losses::Critic;
 use crate::network::{Network, Weights};
 use crate::package::Package;
 use crate::vgg::Vgg;
@@ -41,17 +41,17 @@ pub fn nearest(
     candidates: &[&Package],
 ) -> Result<Option<usize>, TrainError> {
     lesson.check()?;
-    let (pool, network, shape) = (pool(compute)?, lesson.recipe.network(), shape(&lesson.recipe));
+    let (network, shape) = (lesson.recipe.network(), shape(&lesson.recipe));
     let (artwork, sides) = lesson.artwork_planes();
     let photos = Loader::start(&lesson.photos, &lesson.recipe, 0)?.next_batch()?;
-    let mut loss = Perceptual::new(pool, vgg, lesson.recipe.losses.clone(), &[(&artwork, sides, 1.0)]);
-    loss.set_content(pool, vgg, &photos, shape);
+    let mut loss = Critic::new(compute, vgg, lesson.recipe.losses.clone(), &[(&artwork, sides, 1.0)])?;
+    loss.set_content(compute, vgg, &photos, shape)?;
     let mut gradient = vec![0.0; photos.len()];
     let mut nearest = None;
     for (number, package) in candidates.iter().enumerate().filter(|(_, package)| *package.network() == network) {
-        let mut net = Backprop::new(&network, &package.weights)?;
-        let Ok(paintings) = net.forward(pool, &photos, shape) else { continue };
-        let total = loss.evaluate(pool, vgg, paintings, shape, &mut gradient).total;
+        let mut net = Learner::new(compute, &network, &package.weights)?;
+        let Some(paintings) = net.forward(compute, &photos, shape)? else { continue };
+        let total = loss.evaluate(compute, vgg, &paintings, shape, &mut gradient)?.total;
         if total.is_finite() && nearest.is_none_or(|(_, lowest)| total < lowest) {
             nearest = Some((number, total));
         }

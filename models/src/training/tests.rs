@@ -75,6 +75,68 @@ fn training_brings_the_loss_down_and_says_how_it_was_done() {
     assert!(read.manifest.recipe.unwrap().starts_with("house: weights 1 content, 3 style"));
 }
 
+/// Parameters by then, and the losses of each step.
+fn learned(compute: &Compute, lesson: Lesson, steps: usize) -> (Vec<f32>, Vec<f64>) {
+    let mut trainer = Trainer::begin(compute, vgg(), lesson).unwrap();
+    let losses = (0..steps).map(|_| trainer.step(compute).unwrap().unwrap().terms.total).collect();
+    (trainer.net.parameters().concat(), losses)
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+/// A card's way, on the processor. Adam's first steps are as long where a gradient is nearly zero as anywhere, so the two
+/// ways part a little where rounding decides its sign.
+#[test]
+fn a_card_learns_what_the_processor_learns() {
+    const STEPS: usize = 3;
+    for norm in [crate::network::NormKind::Instance, crate::network::NormKind::Batch] {
+        let lesson = || Lesson { recipe: Recipe { norm, batch: 2, ..lesson().recipe }, ..lesson() };
+        let start = learned(&compute(), lesson(), 0).0;
+        let (expected, losses) = learned(&compute(), lesson(), STEPS);
+        for card in [Compute::as_on_card(candle_core::DType::F32), Compute::layered(2).unwrap()] {
+            let (found, found_losses) = learned(&card, lesson(), STEPS);
+            for (i, (found, expected)) in found_losses.iter().zip(&losses).enumerate() {
+                assert!((found - expected).abs() < 1e-3 * expected, "{norm:?}, step {i}: {found} for {expected}");
+            }
+            let (off, moved) = (distance(&found, &expected), distance(&start, &expected));
+            assert!(off < 0.2 * moved, "{norm:?}: {off} off after a way of {moved}");
+        }
+    }
+}
+
+#[test]
+fn a_card_takes_a_run_up_again_its_own_and_the_processors() {
+    let card = Compute::as_on_card(candle_core::DType::F32);
+    let mut whole = Trainer::begin(&card, vgg(), lesson()).unwrap();
+    let mut part = Trainer::begin(&card, vgg(), lesson()).unwrap();
+    for i in 0..4 {
+        let step = whole.step(&card).unwrap();
+        assert_eq!(part.step(&card).unwrap(), step);
+        if i == 1 {
+            part = Trainer::resume(&card, vgg(), lesson(), &part.checkpoint()).unwrap();
+        }
+    }
+    assert_eq!(part.checkpoint(), whole.checkpoint());
+    let cores = compute();
+    let mut moved = Trainer::resume(&cores, vgg(), lesson(), &whole.checkpoint()).unwrap();
+    let (on_card, on_cores) = (whole.step(&card).unwrap().unwrap(), moved.step(&cores).unwrap().unwrap());
+    assert_eq!((on_card.number, on_cores.number), (5, 5));
+    assert!((on_card.terms.total - on_cores.terms.total).abs() < 1e-3 * on_cores.terms.total);
+    assert_eq!(package(&moved).len(), package(&whole).len());
+}
+
+#[test]
+fn a_step_that_goes_wrong_on_a_card_is_taken_again_from_the_anchor() {
+    let card = Compute::layered(2).unwrap();
+    let mut trainer = Trainer::begin(&card, vgg(), lesson()).unwrap();
+    trainer.step(&card).unwrap();
+    trainer.net.parameters_and_gradients().0[0].fill(f32::NAN);
+    let step = trainer.step(&card).unwrap().unwrap();
+    assert_eq!((step.number, step.roll_backs), (1, 1));
+}
+
 #[test]
 fn another_seed_is_another_run() {
     let compute = compute();
@@ -124,6 +186,9 @@ fn the_nearest_style_is_the_one_that_paints_most_like_the_artwork() {
     let recipe = Recipe { batch: 2, size: 128, art_size: 128, ..Recipe::house() };
     let lesson = Lesson { recipe, artwork, ..lesson() };
     assert_eq!(nearest(&compute, &vgg(), &lesson, &packages).unwrap(), Some(wave));
+    let smaller = Lesson { recipe: Recipe { batch: 1, size: 64, ..lesson.recipe.clone() }, ..lesson.clone() };
+    let two = [packages[(wave + 1) % packages.len()], packages[wave]];
+    assert_eq!(nearest(&Compute::layered(2).unwrap(), &vgg(), &smaller, &two).unwrap(), Some(1));
     let recipe = Recipe { width: 8, ..lesson.recipe.clone() };
     assert_eq!(nearest(&compute, &vgg(), &Lesson { recipe, ..lesson }, &packages).unwrap(), None);
 }

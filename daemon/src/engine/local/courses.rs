@@ -1,4 +1,4 @@
-//! Training and painting on this machine's processor.
+//! Training and painting on one of this machine's devices.
 
 use std::sync::Arc;
 
@@ -172,7 +172,7 @@ impl From<TrainError> for EngineError {
             TrainError::Recipe(_) | TrainError::Start | TrainError::Network(_) => Self::Parameters(said),
             TrainError::Checkpoint => Self::Checkpoint(said),
             TrainError::Diverged => Self::NotFinite(said),
-            TrainError::Device => Self::Device(said),
+            TrainError::Device(_) => Self::Device(said),
         }
     }
 }
