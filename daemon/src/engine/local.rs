@@ -26,8 +26,6 @@ const WARM_STYLES: usize = 8;
 struct Local {
     profile: Profile,
     compute: Arc<Compute>,
-    /// What learns and paints by steps: the same for a share of the cores, all cores beside a graphics processor.
-    cores: Arc<Compute>,
     eyes: LossEyes,
     /// Most recently used last.
     warm: Vec<(String, Stylizer)>,
@@ -119,11 +117,12 @@ impl Bench<'_> {
     }
 
     fn share(&self, name: String, threads: usize) -> Result<Box<dyn Engine>, DeviceError> {
-        let compute = Arc::new(cores(&name, threads)?);
+        let started = Compute::cpu(threads);
+        let compute = started.map_err(|error| DeviceError::Start(name.clone(), error.to_string()))?;
         let threads = threads as u32;
         let profile =
             Profile { name, kind: DeviceKind::Cpu, model: cpu_model(), threads, memory_bytes: self.memory_bytes };
-        Ok(self.engine(profile, Arc::clone(&compute), compute))
+        Ok(self.engine(profile, compute))
     }
 
     fn cuda(&self, index: usize) -> Result<Box<dyn Engine>, DeviceError> {
@@ -151,18 +150,13 @@ impl Bench<'_> {
         // What a driver says may go on for pages; its first line tells.
         let reason = |error: ComputeError| error.to_string().lines().next().unwrap_or_default().to_owned();
         let compute = compute.map_err(|error| DeviceError::Absent(reason(error)))?;
-        let cores = cores(&name, self.cores)?;
         let profile = Profile { name, kind, model: None, threads: 0, memory_bytes: self.memory_bytes };
-        Ok(self.engine(profile, Arc::new(compute), Arc::new(cores)))
+        Ok(self.engine(profile, compute))
     }
 
-    fn engine(&self, profile: Profile, compute: Arc<Compute>, cores: Arc<Compute>) -> Box<dyn Engine> {
-        Box::new(Local { profile, compute, cores, eyes: self.eyes.clone(), warm: Vec::new() })
+    fn engine(&self, profile: Profile, compute: Compute) -> Box<dyn Engine> {
+        Box::new(Local { profile, compute: Arc::new(compute), eyes: self.eyes.clone(), warm: Vec::new() })
     }
-}
-
-fn cores(name: &str, threads: usize) -> Result<Compute, DeviceError> {
-    Compute::cpu(threads).map_err(|error| DeviceError::Start(name.to_owned(), error.to_string()))
 }
 
 fn cpu_model() -> Option<String> {
@@ -207,11 +201,11 @@ impl Engine for Local {
     }
 
     fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::train(&self.cores, &self.eyes, lesson)
+        courses::train(&self.compute, &self.eyes, lesson)
     }
 
     fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::paint(&self.cores, &self.eyes, commission)
+        courses::paint(&self.compute, &self.eyes, commission)
     }
 }
 
