@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +20,7 @@ use vt100::Parser;
 /// How many seconds a test waits for the screen before it counts as never. Counted one by one, so that a machine that
 /// stands still for a while costs one of them.
 const PATIENCE: u32 = 120;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a terminal answers, to which question.
 pub type Answers = &'static [(&'static str, &'static str)];
@@ -123,24 +124,25 @@ impl Terminal {
         self.until(|screen| screen.contains(text))
     }
 
-    /// Waits until the program has written this, shown or not.
-    pub fn receives(&self, bytes: &str) {
+    /// Waits until the program has written one of these, shown or not, and returns the first that it has.
+    pub fn receives<'a>(&self, any: &[&'a str]) -> &'a str {
         self.wait(|_| {
             let written = self.screen.written.lock().unwrap();
-            written.windows(bytes.len()).any(|part| part == bytes.as_bytes()).then_some(())
-        });
+            let has = |bytes: &&&str| written.windows(bytes.len()).any(|part| part == bytes.as_bytes());
+            any.iter().find(has).copied()
+        })
     }
 
     fn wait<T>(&self, mut found: impl FnMut(&Parser) -> Option<T>) -> T {
         let mut parser = self.screen.parser.lock().unwrap();
-        let mut waited = 0;
-        while waited < PATIENCE {
+        let mut waited = Duration::ZERO;
+        while waited < SECOND * PATIENCE {
             if let Some(found) = found(&parser) {
                 return found;
             }
-            let result;
-            (parser, result) = self.screen.changed.wait_timeout(parser, Duration::from_secs(1)).unwrap();
-            waited += u32::from(result.timed_out());
+            let begun = Instant::now();
+            (parser, _) = self.screen.changed.wait_timeout(parser, SECOND).unwrap();
+            waited += begun.elapsed().min(SECOND);
         }
         panic!("never shown; the screen has:\n{}", parser.screen().contents());
     }
@@ -165,7 +167,7 @@ impl Terminal {
     /// Waits for the program's end and returns its exit code as a shell tells it.
     pub fn ended(&mut self) -> i32 {
         for _ in 0..PATIENCE {
-            match self.end.recv_timeout(Duration::from_secs(1)) {
+            match self.end.recv_timeout(SECOND) {
                 Ok(status) => return status.code().or_else(|| Some(128 + status.signal()?)).unwrap(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => panic!("its end is known already"),
