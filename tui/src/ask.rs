@@ -27,14 +27,16 @@ const KIND: &str = "\x1b[c";
 /// answered before answers that, after all the others.
 const MORE: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b]11;?\x1b\\\x1b[5n";
 
-/// How pictures made of pixels are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// Kitty's, placed by characters.
+/// How pictures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Pictures {
+    /// Two pixels a character
+    Blocks,
+    /// Kitty's images
     Kitty,
-    /// DEC's.
+    /// Sixels
     Sixel,
-    /// iTerm2's.
+    /// iTerm2's images
     Iterm2,
 }
 
@@ -80,19 +82,19 @@ fn exchange(question: &str, heard: &mut Heard, is_answered: impl Fn(&Heard) -> b
     Ok(true)
 }
 
-/// Finds out how pictures are sent, by what the terminal has said and by what the environment tells of those that show
+/// Finds out how pictures are shown best, by what the terminal has said and by what the environment tells of those that show
 /// pictures without saying so.
-pub(crate) fn protocol(heard: &Heard, variable: impl Fn(&str) -> Option<String>) -> Option<Protocol> {
+pub(crate) fn pictures(heard: &Heard, variable: impl Fn(&str) -> Option<String>) -> Pictures {
     let is =
         |name: &str, words: &[&str]| variable(name).is_some_and(|value| words.iter().any(|word| value.contains(word)));
     let knows_iterm2 = is("TERM_PROGRAM", &["iTerm", "WezTerm", "vscode", "mintty"]) || is("LC_TERMINAL", &["iTerm"]);
     // These two answer for kitty's pictures, but don't place them by characters.
     let places_by_characters = !is("TERM_PROGRAM", &["WezTerm"]) && variable("KONSOLE_VERSION").is_none();
     match heard {
-        Heard { knows_kitty: true, .. } if places_by_characters => Some(Protocol::Kitty),
-        Heard { knows_sixel: Some(_), .. } if knows_iterm2 => Some(Protocol::Iterm2),
-        Heard { knows_sixel: Some(true), .. } => Some(Protocol::Sixel),
-        _ => None,
+        Heard { knows_kitty: true, .. } if places_by_characters => Pictures::Kitty,
+        Heard { knows_sixel: Some(_), .. } if knows_iterm2 => Pictures::Iterm2,
+        Heard { knows_sixel: Some(true), .. } => Pictures::Sixel,
+        _ => Pictures::Blocks,
     }
 }
 
@@ -146,20 +148,20 @@ mod tests {
 
     #[test]
     fn pictures_go_the_best_way_that_the_terminal_knows() {
-        let check = |answers: &str, variables: &[(&str, &str)], expected: Option<Protocol>| {
+        let check = |answers: &str, variables: &[(&str, &str)], expected: Pictures| {
             let mut heard = Heard::default();
             heard.hear(answers.as_bytes());
             let known =
                 |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-            assert_eq!(protocol(&heard, known), expected, "{answers:?} {variables:?}");
+            assert_eq!(pictures(&heard, known), expected, "{answers:?} {variables:?}");
         };
         let (kitty, sixel, plain) = ("\x1b[?62;4;22c\x1b_Gi=31;OK\x1b\\", "\x1b[?62;4;22c", "\x1b[?62;22c");
-        check("", &[("TERM_PROGRAM", "iTerm.app")], None);
-        check(plain, &[], None);
-        check(plain, &[("LC_TERMINAL", "iTerm2")], Some(Protocol::Iterm2));
-        check(sixel, &[], Some(Protocol::Sixel));
-        check(kitty, &[], Some(Protocol::Kitty));
-        check(kitty, &[("TERM_PROGRAM", "WezTerm")], Some(Protocol::Iterm2));
-        check(kitty, &[("KONSOLE_VERSION", "230804")], Some(Protocol::Sixel));
+        check("", &[("TERM_PROGRAM", "iTerm.app")], Pictures::Blocks);
+        check(plain, &[], Pictures::Blocks);
+        check(plain, &[("LC_TERMINAL", "iTerm2")], Pictures::Iterm2);
+        check(sixel, &[], Pictures::Sixel);
+        check(kitty, &[], Pictures::Kitty);
+        check(kitty, &[("TERM_PROGRAM", "WezTerm")], Pictures::Iterm2);
+        check(kitty, &[("KONSOLE_VERSION", "230804")], Pictures::Sixel);
     }
 }

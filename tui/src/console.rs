@@ -18,7 +18,7 @@ mod local;
 mod signals;
 
 use crate::app::{App, Effect, Input, update};
-use crate::ask::Protocol;
+use crate::ask::Pictures;
 use crate::conn::{CallError, Server, Token};
 use crate::theme::{Charset, Ground, Tone};
 use canvas::Canvas;
@@ -35,15 +35,6 @@ pub(crate) struct Looks {
     pub(crate) ground: Option<Ground>,
     /// How pictures are shown; the terminal is asked where absent.
     pub(crate) pictures: Option<Pictures>,
-}
-
-/// How pictures are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pictures {
-    /// As half blocks.
-    Blocks,
-    /// Pixel by pixel.
-    Pixels(Protocol),
 }
 
 /// How the console ended.

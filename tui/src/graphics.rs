@@ -10,12 +10,12 @@ use ratatui_image::protocol::iterm2::Iterm2;
 use ratatui_image::protocol::kitty::Kitty;
 use ratatui_image::protocol::sixel::Sixel;
 
-use crate::ask::Protocol;
+use crate::ask::Pictures;
 use crate::picture::Shown;
 
 /// Sends pictures to a terminal that shows them.
 pub(crate) struct Graphics {
-    protocol: Protocol,
+    how: Pictures,
     /// A cell's width and height.
     cell_px: (u16, u16),
     /// What is on the screen, and how it was sent.
@@ -23,9 +23,9 @@ pub(crate) struct Graphics {
 }
 
 impl Graphics {
-    /// Sends pictures in this way, to a terminal with cells of this size.
-    pub(crate) fn new(protocol: Protocol, cell_px: (u16, u16)) -> Self {
-        Self { protocol, cell_px, last: None }
+    /// Shows pictures in this way, on a terminal with cells of this size.
+    pub(crate) fn new(how: Pictures, cell_px: (u16, u16)) -> Self {
+        Self { how, cell_px, last: None }
     }
 
     /// Forgets what is on the screen: it is sent anew next time.
@@ -61,10 +61,11 @@ impl Graphics {
         let size = Size::new(picture.width().div_ceil(wide) as u16, picture.height().div_ceil(high) as u16);
         // One number for all of them: a new picture takes the place of the one before in the terminal's memory too.
         let id = std::process::id();
-        match self.protocol {
-            Protocol::Kitty => Kitty::new(picture, size, id, false, false).ok().map(Encoded::Kitty),
-            Protocol::Sixel => Sixel::new(picture, size, false).ok().map(Encoded::Sixel),
-            Protocol::Iterm2 => Iterm2::new(picture, size, false).ok().map(Encoded::ITerm2),
+        match self.how {
+            Pictures::Blocks => None,
+            Pictures::Kitty => Kitty::new(picture, size, id, false, false).ok().map(Encoded::Kitty),
+            Pictures::Sixel => Sixel::new(picture, size, false).ok().map(Encoded::Sixel),
+            Pictures::Iterm2 => Iterm2::new(picture, size, false).ok().map(Encoded::ITerm2),
         }
     }
 }
@@ -83,8 +84,8 @@ mod tests {
     }
 
     /// Draws one frame after another and returns what is written for the last.
-    fn written(protocol: Protocol, frames: &[Option<Shown>]) -> String {
-        let mut graphics = Graphics::new(protocol, (8, 16));
+    fn written(how: Pictures, frames: &[Option<Shown>]) -> String {
+        let mut graphics = Graphics::new(how, (8, 16));
         let area = Rect::new(0, 0, 30, 12);
         let (mut before, mut text) = (Buffer::empty(area), String::new());
         for frame in frames {
@@ -98,23 +99,23 @@ mod tests {
 
     #[test]
     fn a_picture_is_sent_once_in_the_terminal_s_own_way() {
-        for (protocol, begin) in [
-            (Protocol::Kitty, "\x1b_Gq=2,i="),
-            (Protocol::Sixel, "\x1bP"),
-            (Protocol::Iterm2, "\x1b]1337;File=inline=1"),
+        for (how, begin) in [
+            (Pictures::Kitty, "\x1b_Gq=2,i="),
+            (Pictures::Sixel, "\x1bP"),
+            (Pictures::Iterm2, "\x1b]1337;File=inline=1"),
         ] {
-            let sent = |frames: &[Option<Shown>]| written(protocol, frames).contains(begin);
+            let sent = |frames: &[Option<Shown>]| written(how, frames).contains(begin);
             let (one, other) = (Some(shown(3, 8)), Some(shown(5, 8)));
-            assert!(sent(std::slice::from_ref(&one)), "{protocol:?}");
-            assert!(!sent(&[one.clone(), one.clone()]), "{protocol:?}: not again");
-            assert!(sent(&[one.clone(), other]), "{protocol:?}: another one");
-            assert!(sent(&[one, Some(shown(3, 12))]), "{protocol:?}: in another size");
+            assert!(sent(std::slice::from_ref(&one)), "{how:?}");
+            assert!(!sent(&[one.clone(), one.clone()]), "{how:?}: not again");
+            assert!(sent(&[one.clone(), other]), "{how:?}: another one");
+            assert!(sent(&[one, Some(shown(3, 12))]), "{how:?}: in another size");
         }
     }
 
     #[test]
     fn a_picture_that_goes_is_written_over() {
-        let cells = |frames: &[Option<Shown>]| written(Protocol::Sixel, frames).len();
+        let cells = |frames: &[Option<Shown>]| written(Pictures::Sixel, frames).len();
         assert_eq!(cells(&[Some(shown(3, 8)), None]), 8 * 4);
         assert_eq!(cells(&[Some(shown(3, 8)), None, None, None]), 0, "and that is it");
     }
@@ -122,8 +123,8 @@ mod tests {
     #[test]
     fn no_room_is_no_trouble() {
         let nowhere = Shown { place: Rect::new(2, 1, 0, 0), ..shown(3, 8) };
-        assert_eq!(written(Protocol::Kitty, &[Some(nowhere)]), "");
+        assert_eq!(written(Pictures::Kitty, &[Some(nowhere)]), "");
         let outside = Shown { place: Rect::new(25, 9, 20, 10), ..shown(3, 8) };
-        written(Protocol::Kitty, &[Some(outside), None]);
+        written(Pictures::Kitty, &[Some(outside), None]);
     }
 }

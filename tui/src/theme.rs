@@ -17,7 +17,7 @@ pub(crate) enum Depth {
 }
 
 /// What the terminal writes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Ground {
     /// Light letters on a dark ground.
     Dark,

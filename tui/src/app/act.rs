@@ -36,7 +36,9 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
         A::Raise | A::Lower => may(Role::Submit) && any(|state| !state.is_finished()),
         A::Forget => may(Role::Admin) && any(JobState::is_finished),
         A::Save => live && result(app).is_some(),
-        A::Mark | A::Sort | A::Reverse => !app.jobs.rows(app.now).is_empty(),
+        A::Sort | A::Reverse => !app.jobs.rows(app.now).is_empty(),
+        // Marks are for changes.
+        A::Mark => app.role >= Role::Submit && !app.jobs.rows(app.now).is_empty(),
         A::Filter => match app.view {
             View::Jobs => app.jobs.len() > 0,
             View::Styles => app.styles.all().next().is_some(),

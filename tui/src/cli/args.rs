@@ -8,7 +8,9 @@ use clap_complete::Shell;
 use protocol::{JobKind, JobRef, OutputFormat, Priority, StateName, StyleName};
 
 use super::CliError;
+use crate::ask::Pictures;
 use crate::conn::{CallError, Server, Token};
+use crate::theme::Ground;
 
 mod learn;
 pub(crate) use learn::{About, Cancel, Losses, Paint, Train};
@@ -37,10 +39,10 @@ pub(crate) struct Console {
     pub(crate) ascii: bool,
     /// The terminal's ground; where absent the terminal is asked
     #[arg(long, value_enum, value_name = "GROUND")]
-    pub(crate) ground: Option<GroundName>,
+    pub(crate) ground: Option<Ground>,
     /// How pictures are shown; where absent the terminal is asked
     #[arg(long, value_enum, value_name = "HOW")]
-    pub(crate) pictures: Option<PicturesName>,
+    pub(crate) pictures: Option<Pictures>,
 }
 
 impl Console {
@@ -63,26 +65,6 @@ impl Global {
         self.token = Some(token.map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?);
         Ok(())
     }
-}
-
-/// What a terminal writes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum GroundName {
-    Dark,
-    Light,
-}
-
-/// How a terminal shows pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum PicturesName {
-    /// Two pixels a character
-    Blocks,
-    /// Kitty's protocol
-    Kitty,
-    /// Sixels
-    Sixel,
-    /// iTerm2's protocol
-    Iterm2,
 }
 
 /// What every command understands.

@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use protocol::{Device, EventBody, Job, Mail, Style};
 use serde::Serialize;
 
-use super::args::{Console, Global, GroundName, PicturesName};
+use super::args::{Console, Global};
 use super::printer::Printer;
 use super::{CliError, jobs, view};
-use crate::ask::Protocol;
 use crate::conn::Connection;
-use crate::console::{self, ConsoleError, Ended, Looks, Pictures};
-use crate::theme::{Charset, Ground};
+use crate::console::{self, ConsoleError, Ended, Looks};
+use crate::theme::Charset;
 
 /// Shows what there is: as it changes, or once.
 pub(super) async fn run(order: Console, global: Global, printer: &Printer) -> Result<(), CliError> {
@@ -21,17 +20,11 @@ pub(super) async fn run(order: Console, global: Global, printer: &Printer) -> Re
     if printer.is_json() || !console::has_terminal() {
         return jobs::watch(&Connection::open(global.server, global.token).await?, None, printer).await;
     }
-    let ground = order.ground.map(|name| match name {
-        GroundName::Dark => Ground::Dark,
-        GroundName::Light => Ground::Light,
-    });
-    let pictures = order.pictures.map(|name| match name {
-        PicturesName::Blocks => Pictures::Blocks,
-        PicturesName::Kitty => Pictures::Pixels(Protocol::Kitty),
-        PicturesName::Sixel => Pictures::Pixels(Protocol::Sixel),
-        PicturesName::Iterm2 => Pictures::Pixels(Protocol::Iterm2),
-    });
-    let looks = Looks { charset: if order.ascii { Charset::Ascii } else { Charset::Unicode }, ground, pictures };
+    let looks = Looks {
+        charset: if order.ascii { Charset::Ascii } else { Charset::Unicode },
+        ground: order.ground,
+        pictures: order.pictures,
+    };
     match console::run(global.server, global.token, looks).await {
         Ok(Ended::Left) => Ok(()),
         Ok(Ended::NeverConnected(error)) | Err(ConsoleError::Call(error)) => Err(error.into()),

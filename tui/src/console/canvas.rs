@@ -5,9 +5,9 @@ use std::io;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::crossterm::terminal::window_size;
 
-use super::{Looks, Pictures, job_control};
+use super::{Looks, job_control};
 use crate::app::App;
-use crate::ask::{self, Heard};
+use crate::ask::{self, Heard, Pictures};
 use crate::graphics::Graphics;
 use crate::term::Screen;
 use crate::theme::{Charset, Depth, Theme};
@@ -81,16 +81,19 @@ impl Canvas {
 
 /// Finds out how pictures are drawn.
 fn graphics(looks: Looks, theme: Theme, heard: &Heard) -> Option<Graphics> {
-    let protocol = match looks.pictures {
-        Some(Pictures::Blocks) => return None,
-        Some(Pictures::Pixels(protocol)) => protocol,
-        None if theme.charset == Charset::Ascii || theme.depth == Depth::None => return None,
-        None => ask::protocol(heard, |name| std::env::var(name).ok())?,
+    let is_plain = theme.charset == Charset::Ascii || theme.depth == Depth::None;
+    let how = match looks.pictures {
+        Some(how) => how,
+        None if is_plain => Pictures::Blocks,
+        None => ask::pictures(heard, |name| std::env::var(name).ok()),
     };
+    if how == Pictures::Blocks {
+        return None;
+    }
     let cell_px = heard.cell_px.or_else(|| {
         let size = window_size().ok()?;
         Some((size.width.checked_div(size.columns)?, size.height.checked_div(size.rows)?))
     });
     let (wide, high) = cell_px.filter(|(wide, high)| *wide > 0 && *high > 0)?;
-    Some(Graphics::new(protocol, (wide, high)))
+    Some(Graphics::new(how, (wide, high)))
 }
