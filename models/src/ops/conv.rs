@@ -100,12 +100,12 @@ impl Sliding {
             return x.contiguous()?.conv2d(&weight, self.zeros, self.stride, 1, 1);
         }
         let x = pad(x, Border::Zero, [(self.zeros, self.zeros); 2])?;
-        let strip = |rows| self.strip(&x, rows, kernel)?.conv2d(&weight, 0, self.stride, 1, 1);
+        let strip = |rows: Range<usize>| self.strip(&x, &rows, kernel)?.conv2d(&weight, 0, self.stride, 1, 1);
         Tensor::cat(&strips(height, rows).map(strip).collect::<Result<Vec<_>>>()?, 2)
     }
 
     /// Returns the rows of the padded input that some rows of the output are made from.
-    fn strip(&self, x: &Tensor, rows: Range<usize>, kernel: usize) -> Result<Tensor> {
+    fn strip(&self, x: &Tensor, rows: &Range<usize>, kernel: usize) -> Result<Tensor> {
         x.narrow(2, rows.start * self.stride, (rows.len() - 1) * self.stride + kernel)?.contiguous()
     }
 
@@ -128,7 +128,7 @@ impl Sliding {
         let rows = self.unfolded / (n * inputs * kernel * kernel * width);
         let x = pad(x, Border::Zero, [(self.zeros, self.zeros); 2])?;
         let strip = |rows: Range<usize>| {
-            let x = self.strip(&x, rows.clone(), kernel)?.transpose(0, 1)?.contiguous()?;
+            let x = self.strip(&x, &rows, kernel)?.transpose(0, 1)?.contiguous()?;
             let gradient = gradient.narrow(2, rows.start, rows.len())?.transpose(0, 1)?.contiguous()?;
             x.conv2d(&gradient, 0, 1, self.stride, 1)?.narrow(3, 0, kernel)
         };
