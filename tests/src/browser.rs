@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::Door;
+use crate::installed::{installed, not_tested};
 
 /// How long a test waits for the page before it counts as never.
 const LONG: Duration = Duration::from_secs(30);
@@ -45,10 +46,8 @@ impl Browser {
     /// `ATELIER_REQUIRE_SERVERS=1` that is a failure.
     pub async fn start(screen: (u32, u32)) -> Option<Self> {
         let browsers = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-        if !is_installed("chromedriver") || !browsers.into_iter().any(is_installed) {
-            let line = "not tested in a browser: install Chromium and its driver (Debian: chromium chromium-driver)";
-            assert!(std::env::var_os("ATELIER_REQUIRE_SERVERS").is_none_or(|value| value != "1"), "{line}");
-            eprintln!("{line}");
+        if installed("chromedriver").is_none() || !browsers.into_iter().any(|browser| installed(browser).is_some()) {
+            not_tested("in a browser: install Chromium and its driver (Debian: chromium chromium-driver)");
             return None;
         }
         let turn = ONE.lock().await;
@@ -135,12 +134,6 @@ impl Drop for Browser {
         let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         let _ = self.driver.wait();
     }
-}
-
-/// Says whether a program is on the path.
-fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Starts a driver on a port of its own choice, and returns it with its address.

@@ -62,6 +62,8 @@ mod learning;
 mod learning_process;
 #[path = "whole/mail.rs"]
 mod mail;
+#[path = "whole/mail_server.rs"]
+mod mail_server;
 #[path = "whole/offline.rs"]
 mod offline;
 #[path = "whole/page_access.rs"]

@@ -7,7 +7,7 @@ use tests::picture;
 use crate::program::{Running, atelierd};
 
 /// Reads an event stream until an event of this name, and returns its data.
-fn event(stream: &mut impl BufRead, name: &str) -> String {
+pub(crate) fn event(stream: &mut impl BufRead, name: &str) -> String {
     let mut lines = stream.lines().map(Result::unwrap);
     lines.find(|line| *line == format!("event: {name}")).unwrap();
     lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap()
