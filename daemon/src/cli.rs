@@ -12,6 +12,7 @@ mod backup;
 mod banner;
 mod check;
 mod failure;
+mod open_files;
 mod out;
 mod serve;
 mod signals;

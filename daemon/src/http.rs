@@ -20,6 +20,7 @@ mod accept;
 mod accepted;
 mod body;
 mod connection;
+mod crowd;
 mod events;
 mod extract;
 mod fields;
@@ -89,7 +90,8 @@ impl Default for Patience {
 /// Serves until `closing` is cancelled; then waiting callers get their answers, streams end, and after at most
 /// [`Patience::drain`] the last connection is closed.
 pub async fn serve(listeners: Listeners, front: Front, closing: CancellationToken) {
-    let settings = connection::Settings { patience: front.patience, intake: front.intake.clone() };
-    let router = router::router(front, closing.clone());
-    accept::accept(listeners, router, settings, closing).await;
+    let settings =
+        connection::Settings { patience: front.patience, intake: front.intake.clone(), closing: closing.clone() };
+    let router = router::router(front, closing);
+    accept::accept(listeners, router, settings).await;
 }

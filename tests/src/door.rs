@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 pub struct Door {
     /// Where it is.
     pub address: SocketAddr,
-    /// A client that follows nothing and remembers nothing.
+    /// A client that follows nothing and remembers nothing, not even connections: an impatient daemon closes idle ones.
     pub client: Client,
     /// Signs links as the daemon's mails do.
     pub signer: Signer,
@@ -56,7 +56,12 @@ impl Door {
         let front = Front { intake: house.intake().clone(), guard, patience };
         let closing = CancellationToken::new();
         let serving = tokio::spawn(serve(listeners, front, closing.clone()));
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(LONG).build().unwrap();
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(LONG)
+            .build()
+            .unwrap();
         Self { address, client, signer, closing, serving }
     }
 

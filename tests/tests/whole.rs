@@ -34,6 +34,8 @@ mod grpc_refusals;
 mod grpc_standard;
 #[path = "whole/grpc_things.rs"]
 mod grpc_things;
+#[path = "whole/hostile_crowds.rs"]
+mod hostile_crowds;
 #[path = "whole/http_access.rs"]
 mod http_access;
 #[path = "whole/http_events.rs"]

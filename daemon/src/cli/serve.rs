@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::banner::{self, Started};
 use super::signals::{Signals, Wish};
-use super::{Failure, out, systemd};
+use super::{Failure, open_files, out, systemd};
 use crate::access::{Guard, Signer, check_exposure};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
@@ -30,6 +30,7 @@ pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
     let log_level = log::set_up(&config.log).map_err(|error| Failure::System(std::io::Error::other(error)))?;
     let engines =
         engines(&config.devices, config.limits.memory_bytes, &LossEyes::new(config.models.loss_network.clone()))?;
+    open_files::allow_many();
     let runtime = runtime().map_err(Failure::System)?;
     // Listening comes first: a second daemon is told about the address before it touches anything on the disk.
     let (signals, listeners) = runtime.block_on(async {

@@ -6,16 +6,15 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::Listeners;
 use super::connection::{Settings, converse};
-use super::room::Room;
+use super::crowd::Crowd;
 use crate::access::Peer;
 
 /// Accepts connections until `closing`, then waits for the open ones, at most as long as patience allows.
-pub(super) async fn accept(listeners: Listeners, router: Router, settings: Settings, closing: CancellationToken) {
-    let door = Door { router, settings, closing };
+pub(super) async fn accept(listeners: Listeners, router: Router, settings: Settings) {
+    let door = Door { router, settings };
     let Listeners { tcp, unix } = listeners;
     let unix = async {
         if let Some(unix) = unix {
@@ -25,43 +24,43 @@ pub(super) async fn accept(listeners: Listeners, router: Router, settings: Setti
     tokio::join!(door.run(&tcp), unix);
 }
 
+/// How long no connection is accepted after the system had no room for one.
+const AFTER_TROUBLE: Duration = Duration::from_millis(20);
+
 struct Door {
     router: Router,
     settings: Settings,
-    closing: CancellationToken,
 }
 
 impl Door {
-    /// Serves one listener. Each has its own room, so that a crowd on the network leaves the Unix socket free.
+    /// Serves one listener. Each has its own crowd, so that a crowd on the network leaves the Unix socket free.
     async fn run<L: Listener>(&self, listener: &L) {
-        let room = Room::new(self.settings.intake.follow_config());
+        let crowd = Crowd::new(self.settings.intake.follow_config());
         let mut open = JoinSet::new();
         loop {
-            let next = async {
-                let place = room.enter().await;
-                (place, listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => break,
-                next = next => next,
+                () = self.settings.closing.cancelled() => break,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let (router, settings, closing) =
-                        (self.router.clone(), self.settings.clone(), self.closing.clone());
-                    open.spawn(async move {
-                        converse(stream, peer, router, settings, closing).await;
-                        drop(place);
-                    });
+                    if let Some(guest) = crowd.enter() {
+                        open.spawn(converse(guest, stream, peer, self.router.clone(), self.settings.clone()));
+                    } else {
+                        tracing::debug!("a connection was closed: limits.connections is reached");
+                    }
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely: others are about to be closed.
                     tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    // Out of file descriptors, most likely.
+                    crowd.make_room();
+                    tokio::time::sleep(AFTER_TROUBLE).await;
                 }
             }
             while open.try_join_next().is_some() {}
+            // However many stand at the door, those inside have a turn between any two of them.
+            tokio::task::yield_now().await;
         }
         let all_closed = async { while open.join_next().await.is_some() {} };
         if tokio::time::timeout(self.settings.patience.drain, all_closed).await.is_err() {

@@ -21,6 +21,7 @@ use tower::Service;
 
 use super::Patience;
 use super::body::{Arriving, Held};
+use super::crowd::Guest;
 use crate::access::Peer;
 use crate::grpc;
 use crate::intake::Intake;
@@ -34,22 +35,22 @@ const LINGER_BYTES: usize = 64 << 20;
 pub(super) struct Settings {
     pub(super) patience: Patience,
     pub(super) intake: Intake,
+    pub(super) closing: CancellationToken,
 }
 
 /// Serves one connection to its end.
-pub(super) async fn converse<S>(stream: S, peer: Peer, router: Router, settings: Settings, closing: CancellationToken)
+pub(super) async fn converse<S>(guest: Arc<Guest>, stream: S, peer: Peer, router: Router, settings: Settings)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let patience = settings.patience;
     let unread = Arc::new(AtomicBool::new(false));
-    let (open, idle) = watch::channel(0_usize);
     let service = {
-        let unread = Arc::clone(&unread);
+        let (guest, unread, intake) = (Arc::clone(&guest), Arc::clone(&unread), settings.intake);
         hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (held, arrived, unread) = (Open::new(&open), Arc::default(), Arc::clone(&unread));
+            let (held, arrived, unread) = (guest.begin(), Arc::default(), Arc::clone(&unread));
             let is_grpc = grpc::is_grpc(request.headers());
-            let limit = if is_grpc { u64::MAX } else { settings.intake.config().limits.upload_bytes };
+            let limit = if is_grpc { u64::MAX } else { intake.config().limits.upload_bytes };
             let is_alone = request.version() < Version::HTTP_2;
             let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&arrived))));
             request.extensions_mut().insert(peer);
@@ -70,8 +71,10 @@ where
     let mut connection = pin!(builder.serve_connection(io, service));
     tokio::select! {
         ended = connection.as_mut() => return log(ended),
-        () = closing.cancelled() => {}
-        () = idle_for(patience.idle, idle) => {}
+        // Others wait for its place: it is not even said goodbye to.
+        () = guest.dismissed() => return,
+        () = settings.closing.cancelled() => {}
+        () = idle_for(patience.idle, guest.requests()) => {}
     }
     connection.as_mut().graceful_shutdown();
     if let Ok(ended) = tokio::time::timeout(patience.drain, connection).await {
@@ -116,22 +119,6 @@ async fn idle_for(span: Duration, mut open: watch::Receiver<usize>) {
             () = tokio::time::sleep(span), if is_idle => return,
             changed = open.changed() => if changed.is_err() { return },
         }
-    }
-}
-
-/// One open request; it is closed with its answer's last byte.
-struct Open(watch::Sender<usize>);
-
-impl Open {
-    fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|open| *open += 1);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
     }
 }
 

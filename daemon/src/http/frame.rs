@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -39,17 +39,16 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     // The query is left out: it may carry a signed link.
     let span = tracing::info_span!("request", %id, %method, path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = match server.places().try_enter() {
-        Some(place) => {
-            let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-            answer.await.unwrap_or_else(|panic| crashed(&span, &*panic)).map(|body| {
-                // The place is free again once the last byte of the answer is gone.
-                axum::body::Body::new(Held::new(body, place))
-            })
-        }
-        None => {
-            refused(Refusal::new(ErrorCode::RateLimited, "too many requests at once: limits.connections is reached"))
-        }
+    let place = server.places().try_enter();
+    let response = if place.is_some() || is_probe(request.uri().path()) {
+        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+        answer.await.unwrap_or_else(|panic| crashed(&span, &*panic)).map(|body| {
+            // The place is free again once the last byte of the answer is gone.
+            axum::body::Body::new(Held::new(body, place))
+        })
+    } else {
+        let detail = "too many requests at once: limits.connections is reached";
+        refused(Refusal::new(ErrorCode::RateLimited, detail).retry_after(Duration::from_secs(1)))
     };
     let mut response = finish(response, dialect, &id);
     if dialect != Dialect::Grpc {
@@ -64,6 +63,11 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     server.metrics.count_request(&method, route.as_deref(), response.status(), took);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), ms = took.as_millis() as u64, "answered"));
     response
+}
+
+/// Says whether a path asks how the daemon does, which is answered however many other requests are open.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/healthz" | "/readyz")
 }
 
 fn refused(refusal: Refusal) -> Response {
