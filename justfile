@@ -37,3 +37,25 @@ restart-10000:
 # The daemon for NVIDIA graphics processors, on a machine that has neither one nor CUDA. Not part of CI.
 cuda:
     models/tools/cuda-build.sh
+
+# Five thousand hostile connections of each kind at once; every answer about health within 100 ms.
+crowds:
+    ATELIER_CROWD=10 cargo test --locked --workspace --release --test whole hostile_crowds -- --nocapture --test-threads 1
+
+# The OpenAPI document against the daemon for ten minutes, by schemathesis.
+schemathesis:
+    ATELIER_SCHEMATHESIS=600 cargo test --locked --workspace --test whole openapi -- --nocapture
+
+# Mangled files at each door where strangers' bytes are read, ten minutes each and from another seed every time.
+mangle:
+    ATELIER_MANGLE=600 cargo test --locked --workspace --test whole mangled -- --nocapture
+
+# How fast submits are acknowledged and what waiting costs, beside Celery with Redis where both are installed.
+load:
+    cargo build --locked --release
+    tests/tools/load.py target/release/atelierd
+
+# Twenty minutes of photos, with the daemon's memory every minute.
+soak minutes="20":
+    cargo build --locked --release
+    tests/tools/load.py target/release/atelierd --soak {{minutes}}

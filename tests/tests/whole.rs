@@ -66,8 +66,14 @@ mod learning_process;
 mod mail;
 #[path = "whole/mail_server.rs"]
 mod mail_server;
+#[path = "whole/mangled.rs"]
+mod mangled;
 #[path = "whole/offline.rs"]
 mod offline;
+#[path = "whole/openapi.rs"]
+mod openapi;
+#[path = "whole/operations.rs"]
+mod operations;
 #[path = "whole/page_access.rs"]
 mod page_access;
 #[path = "whole/page_away.rs"]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use protocol::job::JobJson;
-use protocol::{ErrorCode, Job, JobKind, JobPage, Priority, StateName, StyleName};
+use protocol::{ErrorCode, Job, JobId, JobKind, JobPage, Priority, StateName, StyleName};
 use serde_json::Value;
 
 use super::extract::{JobPath, JsonObject};
@@ -26,8 +26,8 @@ type Answer<T> = Result<Json<T>, Refused>;
         ("state" = Option<StateName>, Query, description = "Only in this state."),
         ("kind" = Option<JobKind>, Query, description = "Only of this kind."),
         ("style" = Option<StyleName>, Query, description = "Only with this style."),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 1000; 100 where absent."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; 100 where absent."),
+        ("after" = Option<JobId>, Query, description = "The `next` of the page before."),
     ),
     responses((status = 200, description = "A page of jobs.", body = JobPage)),
 )]
