@@ -4,7 +4,7 @@
 mod local;
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use models::losses::LossTerms;
@@ -48,16 +48,27 @@ pub trait Engine: Send {
     ) -> Result<Painted, EngineError>;
 
     /// Begins to learn a style, or takes it up from a checkpoint.
+    fn train(&mut self, lesson: TrainLesson) -> Box<dyn Opening>;
+
+    /// Begins to paint a photo by optimising its pixels, or takes it up from a checkpoint.
+    fn paint_pixels(&mut self, commission: PixelCommission) -> Box<dyn Opening>;
+}
+
+/// A course that is being made ready, piece by piece: what is read and looked at before the first step takes seconds, and
+/// a photo must not wait for all of it. It belongs to the thread of the engine that made it.
+pub trait Opening {
+    /// Does the next piece, none of which takes much longer than a step. Returns the course once it is ready, and is not
+    /// called again then.
     ///
     /// # Errors
     /// By what the person can do about it; [`EngineError::Checkpoint`] when only beginning anew helps.
-    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError>;
+    fn advance(&mut self) -> Result<Option<Box<dyn Course>>, EngineError>;
+}
 
-    /// Begins to paint a photo by optimising its pixels, or takes it up from a checkpoint.
-    ///
-    /// # Errors
-    /// As [`Self::train`].
-    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError>;
+impl<F: FnMut() -> Result<Option<Box<dyn Course>>, EngineError>> Opening for F {
+    fn advance(&mut self) -> Result<Option<Box<dyn Course>>, EngineError> {
+        self()
+    }
 }
 
 /// Training or painting under way: a step a call, and nothing happens between two calls. It belongs to the thread of
@@ -90,32 +101,32 @@ pub trait Course {
 
 /// What is to be learned.
 #[derive(Debug)]
-pub struct TrainLesson<'a> {
+pub struct TrainLesson {
     /// How.
-    pub parameters: &'a TrainParameters,
+    pub parameters: TrainParameters,
     /// From what.
     pub artwork: Picture,
     /// The folder of the photos to practise on; the program's own where absent.
-    pub dataset: Option<&'a Path>,
+    pub dataset: Option<PathBuf>,
     /// How large the photos may be.
     pub limits: Limits,
     /// What it starts from.
     pub start: Start,
     /// What it goes on from.
-    pub checkpoint: Option<&'a [u8]>,
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 /// What is to be painted by optimising its pixels.
 #[derive(Debug)]
-pub struct PixelCommission<'a> {
+pub struct PixelCommission {
     /// How.
-    pub parameters: &'a PaintParameters,
+    pub parameters: PaintParameters,
     /// The photo, in the size of the painting.
     pub photo: Picture,
     /// The artworks to paint it after, in the order of their weights.
     pub artworks: Vec<Picture>,
     /// What it goes on from.
-    pub checkpoint: Option<&'a [u8]>,
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 /// What a training starts from.

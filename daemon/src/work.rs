@@ -8,6 +8,7 @@ mod stylize;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use models::picture::{Limits, PictureError};
 use protocol::{ErrorCode, Failure, JobResult, JobState};
@@ -22,6 +23,7 @@ use crate::refusal::Refusal;
 use crate::spool::{Spool, storage_refusal};
 use crate::store::Store;
 
+pub(crate) use open::Preparation;
 pub(crate) use progress::first_progress;
 pub(crate) use run::{Run, Turn};
 
@@ -125,6 +127,11 @@ fn unreadable(what: &str, error: &io::Error) -> Outcome {
 /// Says whether a job is still on the attempt that was begun: nobody has cancelled, paused or restarted it since.
 pub(crate) fn is_current(record: &Record, attempt: u32) -> bool {
     record.job.attempt == attempt && matches!(record.job.state, JobState::Running { .. })
+}
+
+/// Says whether somebody has asked to stop.
+pub(crate) fn is_set(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Acquire)
 }
 
 pub(crate) fn failure(code: ErrorCode, detail: impl Into<String>) -> Failure {

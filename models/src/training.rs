@@ -35,7 +35,7 @@ pub(crate) use lesson::{planes, with_shorter_side};
 pub(crate) use photos::BUILTIN;
 pub use photos::{Photos, PhotosError, SkippedFile};
 pub use recipe::{Enlargement, Recipe, RecipeError};
-pub use start::nearest;
+pub use start::Search;
 
 /// One step as it went.
 #[derive(Clone, Debug, PartialEq)]

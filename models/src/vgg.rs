@@ -127,9 +127,13 @@ impl Vgg {
     /// Transforms weights.
     #[must_use]
     pub fn new(weights: VggWeights) -> Self {
-        let first = Direct::new(weights.kernel(0), form(3, 64), Growth::None, Border::Zero);
         let transform = |(i, layer): (usize, &LayerName)| Winograd::new(weights.kernel(i), layer.outputs, layer.inputs);
         let rest = LAYERS.iter().enumerate().skip(1).map(transform).collect();
+        Self::of(weights, rest)
+    }
+
+    fn of(weights: VggWeights, rest: Vec<Winograd>) -> Self {
+        let first = Direct::new(weights.kernel(0), form(3, 64), Growth::None, Border::Zero);
         let biases = (0..LAYERS.len()).map(|i| channel_vector(weights.bias(i))).collect();
         let mut mean = Affine { scale: Block([1.0; LANES]), shift: Block::ZERO };
         for (shift, mean) in mean.shift.0.iter_mut().zip(weights.mean()) {
@@ -138,7 +142,7 @@ impl Vgg {
         Self { first, rest, biases, mean: vec![mean], backward: OnceLock::new(), weights }
     }
 
-    /// Expands the weights that are part of the program.
+    /// Expands the weights that are part of the program; [`Unfolding`] does it piece by piece.
     ///
     /// Takes some hundred milliseconds and as many megabytes: once a process is enough, behind an `Arc`.
     #[must_use]
@@ -168,6 +172,48 @@ impl Vgg {
                 rest: LAYERS.iter().enumerate().skip(1).map(transform).collect(),
             }
         })
+    }
+}
+
+/// Weights on their way to a [`Vgg`], kernels of both directions included: a layer a call, for whoever has other things to
+/// do in between.
+#[derive(Debug)]
+pub struct Unfolding {
+    weights: VggWeights,
+    forward: Vec<Winograd>,
+    backward: Vec<Winograd>,
+}
+
+impl Unfolding {
+    /// Takes weights; nothing is transformed yet.
+    #[must_use]
+    pub fn new(weights: VggWeights) -> Self {
+        Self { weights, forward: Vec::new(), backward: Vec::new() }
+    }
+
+    /// Transforms the next layer's kernels in one direction, which takes some ten milliseconds. False when there was none
+    /// left.
+    pub fn advance(&mut self) -> bool {
+        let is_forward = self.forward.len() + 1 < LAYERS.len();
+        let number = 1 + if is_forward { self.forward.len() } else { self.backward.len() };
+        let Some(layer) = LAYERS.get(number) else { return false };
+        let kernel = self.weights.kernel(number);
+        if is_forward {
+            self.forward.push(Winograd::new(kernel, layer.outputs, layer.inputs));
+        } else {
+            self.backward.push(Winograd::backward(kernel, layer.outputs, layer.inputs));
+        }
+        true
+    }
+
+    /// Does what is left and returns the net.
+    #[must_use]
+    pub fn finish(mut self) -> Vgg {
+        while self.advance() {}
+        let Self { weights, forward, backward } = self;
+        let first = Narrow::backward(weights.kernel(0), form(64, 3));
+        let backward = OnceLock::from(Backward { first, rest: backward });
+        Vgg { backward, ..Vgg::of(weights, forward) }
     }
 }
 

@@ -1,12 +1,13 @@
 //! A device that says when it begins and waits to be told how to go on.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use daemon::engine::{
-    Course, Engine, EngineError, Painted, PixelCommission, Product, Profile, Step, TrainLesson, Watch,
+    Course, Engine, EngineError, Opening, Painted, PixelCommission, Product, Profile, Step, TrainLesson, Watch,
 };
 use models::losses::LossTerms;
 use models::package::{Manifest, Package};
@@ -47,6 +48,8 @@ pub enum Move {
 pub enum Deed {
     /// It has begun a photo.
     Photo,
+    /// It has been asked to go on making a course ready, and waits to be told; only after [`Puppet::open_slowly`].
+    Opening,
     /// It has made a course that goes on after this step.
     Open(u64),
     /// It has been asked for a step, and waits to be told.
@@ -57,6 +60,7 @@ pub enum Deed {
 
 /// The strings of one puppet.
 pub struct Puppet {
+    slowly: Arc<AtomicBool>,
     deeds: Receiver<Deed>,
     acts: Sender<Act>,
     moves: Sender<Move>,
@@ -76,6 +80,11 @@ impl Puppet {
     /// Tells the device what to do with the picture it has begun, or with the next one.
     pub fn act(&self, act: Act) {
         self.acts.send(act).unwrap();
+    }
+
+    /// Makes the device ask, from now on, before each piece of making a course ready; it is ready once this is over.
+    pub fn open_slowly(&self, slowly: bool) {
+        self.slowly.store(slowly, Ordering::Release);
     }
 
     /// Tells the device what to do in the next turn of its course.
@@ -109,6 +118,7 @@ impl Puppet {
 
 struct Device {
     name: String,
+    slowly: Arc<AtomicBool>,
     deeds: Sender<Deed>,
     acts: Receiver<Act>,
     moves: Arc<Moves>,
@@ -124,8 +134,15 @@ pub fn puppet(name: &str) -> (Box<dyn Engine>, Puppet) {
     let (acts, acts_receiver) = channel();
     let (moves, moves_receiver) = channel();
     let moves_receiver = Arc::new(Mutex::new(moves_receiver));
-    let device = Device { name: name.to_owned(), deeds: deeds_sender, acts: acts_receiver, moves: moves_receiver };
-    (Box::new(device), Puppet { deeds, acts, moves })
+    let slowly = Arc::new(AtomicBool::new(false));
+    let device = Device {
+        name: name.to_owned(),
+        slowly: Arc::clone(&slowly),
+        deeds: deeds_sender,
+        acts: acts_receiver,
+        moves: moves_receiver,
+    };
+    (Box::new(device), Puppet { slowly, deeds, acts, moves })
 }
 
 impl Engine for Device {
@@ -149,35 +166,41 @@ impl Engine for Device {
         }
     }
 
-    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
+    fn train(&mut self, lesson: TrainLesson) -> Box<dyn Opening> {
         let made = Made::Style(lesson.parameters.name.to_string());
         self.course(lesson.parameters.steps, made, lesson.artwork, lesson.checkpoint)
     }
 
-    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
+    fn paint_pixels(&mut self, commission: PixelCommission) -> Box<dyn Opening> {
         let PixelCommission { parameters, photo, checkpoint, .. } = commission;
         self.course(parameters.steps, Made::Painting, photo, checkpoint)
     }
 }
 
 impl Device {
-    fn course(
-        &self,
-        steps: u32,
-        made: Made,
-        picture: Picture,
-        checkpoint: Option<&[u8]>,
-    ) -> Result<Box<dyn Course>, EngineError> {
-        let done = match checkpoint {
-            None => 0,
-            Some(bytes) => {
-                let done = bytes.try_into().map(u64::from_le_bytes);
-                done.map_err(|_| EngineError::Checkpoint("it is not a puppet's".to_owned()))?
+    fn course(&self, steps: u32, made: Made, picture: Picture, checkpoint: Option<Vec<u8>>) -> Box<dyn Opening> {
+        let (slowly, deeds, moves) = (Arc::clone(&self.slowly), self.deeds.clone(), Arc::clone(&self.moves));
+        let mut what = Some((made, picture));
+        Box::new(move || {
+            if slowly.load(Ordering::Acquire) {
+                let _ = deeds.send(Deed::Opening);
+                let _ = moves.lock().unwrap().recv_timeout(PATIENCE);
+                return Ok(None);
             }
-        };
-        let _ = self.deeds.send(Deed::Open(done));
-        let (deeds, moves) = (self.deeds.clone(), Arc::clone(&self.moves));
-        Ok(Box::new(Play { deeds, moves, steps: steps.into(), done, runs: false, made, picture }))
+            let done = match &checkpoint {
+                None => 0,
+                Some(bytes) => {
+                    let done = bytes.as_slice().try_into().map(u64::from_le_bytes);
+                    done.map_err(|_| EngineError::Checkpoint("it is not a puppet's".to_owned()))?
+                }
+            };
+            let Some((made, picture)) = what.take() else { return Ok(None) };
+            let _ = deeds.send(Deed::Open(done));
+            let (deeds, moves) = (deeds.clone(), Arc::clone(&moves));
+            let course: Box<dyn Course> =
+                Box::new(Play { deeds, moves, steps: steps.into(), done, runs: false, made, picture });
+            Ok(Some(course))
+        })
     }
 }
 

@@ -60,6 +60,8 @@ mod http_stylize;
 mod http_train;
 #[path = "whole/learning.rs"]
 mod learning;
+#[path = "whole/learning_opening.rs"]
+mod learning_opening;
 #[path = "whole/learning_process.rs"]
 mod learning_process;
 #[path = "whole/mail.rs"]

@@ -1,7 +1,6 @@
 //! A device's thread: a photo at a time, and behind the photos a training or painting, step by step.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use super::{Dispatch, Order, Word};
 use crate::engine::Engine;
 use crate::record::Record;
 use crate::scheduler::{Input, Slot};
-use crate::work::{Outcome, Run, Turn, Workplace, failure, first_progress, is_current};
+use crate::work::{Outcome, Preparation, Run, Turn, Workplace, failure, first_progress, is_current, is_set};
 
 /// A device, as its thread sees it.
 pub(super) struct Device {
@@ -33,8 +32,17 @@ struct Desk {
 /// A training or painting that a device has before it.
 struct Behind {
     order: Order,
-    /// Nothing until its first turn.
-    begun: Option<(Record, Run)>,
+    stage: Stage,
+}
+
+/// How far a training or painting is on its device.
+enum Stage {
+    /// It has not had a turn.
+    Ordered,
+    /// It is being made ready for its first step.
+    Opening(Record, Preparation),
+    /// It takes steps.
+    Running(Record, Box<Run>),
 }
 
 impl Desk {
@@ -42,7 +50,7 @@ impl Desk {
         match word {
             Word::Begin(order) if order.slot == Slot::Foreground => self.photo = Some(order),
             Word::Begin(order) => {
-                self.behind = Some(Behind { order, begun: None });
+                self.behind = Some(Behind { order, stage: Stage::Ordered });
                 self.turns.had_behind(Instant::now());
             }
             Word::Settled => {}
@@ -114,31 +122,55 @@ impl Device {
     }
 
     /// Gives a training or painting its turn, and returns it unless it has ended.
-    fn do_turn(&self, mut behind: Behind, engine: &mut dyn Engine) -> Option<Behind> {
-        let job = behind.order.job;
-        let span = tracing::info_span!("job", id = %job, device = self.name);
+    fn do_turn(&self, behind: Behind, engine: &mut dyn Engine) -> Option<Behind> {
+        let Behind { order, stage } = behind;
+        let span = tracing::info_span!("job", id = %order.job, device = self.name);
         let _entered = span.enter();
-        let Some((record, run)) = &mut behind.begun else {
-            if is_set(&behind.order.interrupted) {
-                self.give_back(job);
-                return None;
-            }
-            let record = self.begin(job)?;
-            self.show(Slot::Background, Some(job));
-            return match guarded(|| Run::open(&self.workplace, &record, engine)) {
-                Ok(Ok(run)) => Some(Behind { begun: Some((record, run)), ..behind }),
-                Ok(Err(stopped)) => self.end_behind(&record, stopped),
+        let stage = match stage {
+            Stage::Ordered => self.do_order(&order, engine),
+            Stage::Opening(record, preparation) => self.open_further(&order, record, preparation, engine),
+            Stage::Running(record, mut run) => match guarded(|| run.turn(is_set(&order.interrupted))) {
+                Ok(Turn::GoesOn) => Some(Stage::Running(record, run)),
+                Ok(Turn::Ended(outcome)) => self.end_behind(&record, outcome),
                 Err(failure) => self.end_behind(&record, Outcome::Failed(failure)),
-            };
+            },
         };
-        let turn = guarded(|| run.turn(is_set(&behind.order.interrupted)));
-        match turn.unwrap_or_else(|failure| Turn::Ended(Outcome::Failed(failure))) {
-            Turn::GoesOn => Some(behind),
-            Turn::Ended(outcome) => self.end_behind(record, outcome),
+        stage.map(|stage| Behind { order, stage })
+    }
+
+    fn do_order(&self, order: &Order, engine: &mut dyn Engine) -> Option<Stage> {
+        if is_set(&order.interrupted) {
+            self.give_back(order.job);
+            return None;
+        }
+        let record = self.begin(order.job)?;
+        self.show(Slot::Background, Some(order.job));
+        match guarded(|| Preparation::begin(&self.workplace, &record, engine)) {
+            Ok(Ok(preparation)) => Some(Stage::Opening(record, preparation)),
+            Ok(Err(outcome)) => self.end_behind(&record, outcome),
+            Err(failure) => self.end_behind(&record, Outcome::Failed(failure)),
         }
     }
 
-    fn end_behind(&self, record: &Record, outcome: Outcome) -> Option<Behind> {
+    fn open_further(
+        &self,
+        order: &Order,
+        record: Record,
+        mut preparation: Preparation,
+        engine: &mut dyn Engine,
+    ) -> Option<Stage> {
+        if is_set(&order.interrupted) && !self.workplace.goes_on(&record) {
+            return self.end_behind(&record, Outcome::Interrupted);
+        }
+        match guarded(|| preparation.advance(&self.workplace, &record, engine)) {
+            Ok(Ok(Some(run))) => Some(Stage::Running(record, Box::new(run))),
+            Ok(Ok(None)) => Some(Stage::Opening(record, preparation)),
+            Ok(Err(outcome)) => self.end_behind(&record, outcome),
+            Err(failure) => self.end_behind(&record, Outcome::Failed(failure)),
+        }
+    }
+
+    fn end_behind(&self, record: &Record, outcome: Outcome) -> Option<Stage> {
         self.end(record, outcome);
         self.show(Slot::Background, None);
         None
@@ -227,10 +259,6 @@ impl Device {
             self.workplace.store.show(EventBody::Device(device));
         }
     }
-}
-
-fn is_set(flag: &AtomicBool) -> bool {
-    flag.load(Ordering::Acquire)
 }
 
 /// Turns a panic into the failure of one job.

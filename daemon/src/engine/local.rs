@@ -2,6 +2,7 @@
 
 mod courses;
 mod eyes;
+mod openings;
 mod wanted;
 
 use std::num::NonZeroUsize;
@@ -15,7 +16,7 @@ use protocol::DeviceKind;
 
 use wanted::{Wanted, wanted};
 
-use super::{Course, Engine, EngineError, Painted, PixelCommission, Profile, TrainLesson, Watch};
+use super::{Engine, EngineError, Opening, Painted, PixelCommission, Profile, TrainLesson, Watch};
 
 pub use eyes::LossEyes;
 
@@ -200,12 +201,12 @@ impl Engine for Local {
         }
     }
 
-    fn train(&mut self, lesson: TrainLesson<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::train(&self.compute, &self.eyes, lesson)
+    fn train(&mut self, lesson: TrainLesson) -> Box<dyn Opening> {
+        Box::new(openings::TrainingOpening::new(&self.compute, &self.eyes, lesson))
     }
 
-    fn paint_pixels(&mut self, commission: PixelCommission<'_>) -> Result<Box<dyn Course>, EngineError> {
-        courses::paint(&self.compute, &self.eyes, commission)
+    fn paint_pixels(&mut self, commission: PixelCommission) -> Box<dyn Opening> {
+        openings::painting(&self.compute, &self.eyes, commission)
     }
 }
 

@@ -9,10 +9,11 @@ use models::losses::LossTerms;
 use models::picture::{self, OutputFormat};
 use protocol::{ErrorCode, EventBody, JobId, JobState, LossPoint, Parameters};
 
+use super::open::Kept;
 use super::progress::StepTeller;
 use super::{Outcome, Workplace, is_current, no_room, unreadable, unwritten};
 use crate::curve::{self, CurveFile};
-use crate::engine::{Course, Engine, Step};
+use crate::engine::{Course, Step};
 use crate::record::Record;
 use crate::spool::Checkpoint;
 
@@ -72,24 +73,24 @@ pub(crate) enum Turn {
 }
 
 impl Run {
-    /// Begins a job, or takes it up where its checkpoint is.
-    pub(crate) fn open(workplace: &Workplace, record: &Record, engine: &mut dyn Engine) -> Result<Self, Outcome> {
-        let opened = workplace.open_course(record, engine)?;
+    /// Takes a course over that goes on from what is kept.
+    pub(super) fn open(
+        workplace: &Workplace,
+        record: &Record,
+        course: Box<dyn Course>,
+        kept: &Kept,
+    ) -> Result<Self, Outcome> {
         let path = workplace.spool.curve(record.job.id);
-        let (kept, known) = match &opened.checkpoint {
-            Some(checkpoint) => (Some(checkpoint.step), checkpoint.curve.as_slice()),
-            None => (None, [].as_slice()),
-        };
-        let curve = CurveFile::open(&path, known).map_err(|error| unwritten("loss curve", &error))?;
+        let curve = CurveFile::open(&path, &kept.curve).map_err(|error| unwritten("loss curve", &error))?;
         let last = curve::read(&path).map_err(|error| unreadable("loss curve", &error))?.pop();
         Ok(Self {
             workplace: workplace.clone(),
             record: record.clone(),
-            course: opened.course,
+            course,
             curve,
             last,
             plan: Plan::of(&record.job.parameters),
-            kept,
+            kept: kept.step,
             skipped: record.job.skipped_files.len(),
             teller: StepTeller::default(),
         })

@@ -1,14 +1,14 @@
 //! One photo on one device.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use models::picture::{self, Picture};
 use protocol::{ErrorCode, JobId, JobResult, OutputFormat, Parameters, StylizeParameters};
 use sha2::{Digest, Sha256};
 
 use super::progress::ProgressTeller;
-use super::{Outcome, Workplace, failure, unreadable, unwritten};
+use super::{Outcome, Workplace, failure, is_set, unreadable, unwritten};
 use crate::engine::{Engine, Painted};
 use crate::record::Record;
 use crate::spool::hex;
@@ -38,10 +38,11 @@ impl Workplace {
             Outcome::Failed(failure(ErrorCode::StyleGone, detail))
         })?;
         drop(snapshot);
+        let still_wanted = || if is_set(interrupted) { Err(Outcome::Interrupted) } else { Ok(()) };
         let photo = self.photo(id, parameters.size)?;
         let mut progress = ProgressTeller::new(self, id);
         let mut watch = |done: f64| {
-            if interrupted.load(Ordering::Acquire) {
+            if is_set(interrupted) {
                 return ControlFlow::Break(());
             }
             progress.tell(done);
@@ -51,7 +52,10 @@ impl Workplace {
             Painted::Finished(painting) => painting,
             Painted::Interrupted => return Err(Outcome::Interrupted),
         };
+        // Mixing and writing a large picture take as long as painting a small one.
+        still_wanted()?;
         let finished = finish(painting, &photo, parameters)?;
+        still_wanted()?;
         self.put_picture(id, &finished, parameters.format)
     }
 

@@ -65,7 +65,7 @@ pub(super) struct Passes {
 }
 
 /// Multiplications of a strip, per thread: a few milliseconds.
-const WORK_A_STRIP: f64 = 6e8;
+pub(super) const WORK_A_STRIP: f64 = 6e8;
 /// Bytes that a thread's own scratch memory may take.
 const SCRATCH: usize = 3 << 20;
 

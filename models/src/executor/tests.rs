@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
+use super::plan::WORK_A_STRIP;
 use super::{Arena, Executor, ExecutorError, Painting};
 use crate::fixtures::{describe, some_weights};
 use crate::kernels::ComputePool;
@@ -52,6 +53,29 @@ fn paint(
 
 fn furthest(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |m, d| if d.is_nan() { d } else { d.max(m) })
+}
+
+#[test]
+fn whoever_wants_to_stop_is_asked_after_each_little_piece_of_work() {
+    let (name, network) = networks().swap_remove(0);
+    let executor = Executor::prepare(&network, &some_weights(&network)).unwrap();
+    let pool = ComputePool::new(1).unwrap();
+    let (height, width) = (900, 700);
+    let least = executor.memory(height, width, 1) / 4;
+    for budget in [usize::MAX / 4, least] {
+        let plan = executor.plan(height, width, budget, 1).unwrap();
+        assert!(plan.work > 4.0 * WORK_A_STRIP, "{name}: {} is too little to tell", plan.work);
+        let (photo, mut painting) = (photo(height, width), vec![0.0; height * width * 3]);
+        let mut told = vec![0.0];
+        let mut tell = |done: f32| {
+            told.push(f64::from(done));
+            ControlFlow::Continue(())
+        };
+        let (from, to) = (Pixels::Planar(&photo), Painting::Planar(&mut painting));
+        executor.run(&pool, &mut Arena::default(), &plan, from, to, &mut tell).unwrap();
+        let most = told.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max) * plan.work;
+        assert!(most <= 1.01 * WORK_A_STRIP, "{name}: {most} of {} at once", plan.work);
+    }
 }
 
 #[test]

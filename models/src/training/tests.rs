@@ -188,12 +188,17 @@ fn the_nearest_style_is_the_one_that_paints_most_like_the_artwork() {
     let artwork = picture::decode(packages[wave].preview.as_ref().unwrap(), Limits { pixels: 1 << 24 }).unwrap().1;
     let recipe = Recipe { batch: 2, size: 128, art_size: 128, ..Recipe::house() };
     let lesson = Lesson { recipe, artwork, ..lesson() };
-    assert_eq!(nearest(&compute, &vgg(), &lesson, &packages).unwrap(), Some(wave));
+    let nearest = |compute: &Compute, lesson: &Lesson, packages: &[&Package]| {
+        let mut search = Search::begin(compute, &vgg(), lesson).unwrap();
+        packages.iter().enumerate().for_each(|(i, package)| search.look(compute, &vgg(), (i, package)).unwrap());
+        search.nearest()
+    };
+    assert_eq!(nearest(&compute, &lesson, &packages), Some(wave));
     let smaller = Lesson { recipe: Recipe { batch: 1, size: 64, ..lesson.recipe.clone() }, ..lesson.clone() };
     let two = [packages[(wave + 1) % packages.len()], packages[wave]];
-    assert_eq!(nearest(&Compute::layered(2).unwrap(), &vgg(), &smaller, &two).unwrap(), Some(1));
+    assert_eq!(nearest(&Compute::layered(2).unwrap(), &smaller, &two), Some(1));
     let recipe = Recipe { width: 8, ..lesson.recipe.clone() };
-    assert_eq!(nearest(&compute, &vgg(), &Lesson { recipe, ..lesson }, &packages).unwrap(), None);
+    assert_eq!(nearest(&compute, &Lesson { recipe, ..lesson }, &packages), None);
 }
 
 #[test]

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use models::compute::Compute;
 use models::package::{Manifest, Package};
-use models::painter::{Commission, Painter};
+use models::painter::Painter;
 use models::picture::{self, Limits, OutputFormat, Picture};
 use models::stylize::{Outcome, Stylizer};
-use models::training::{Lesson, Photos, TrainError, Trainer, nearest};
-use models::vgg::Vgg;
+use models::training::{Photos, TrainError, Trainer};
 use protocol::{LossPoint, TrainParameters};
 
-use super::LossEyes;
-use crate::engine::{Course, EngineError, PixelCommission, Product, Start, Step, TrainLesson};
-use crate::recipe;
+use crate::engine::{Course, EngineError, Product, Step};
 
 /// Longest side of a training's previews in pixels.
 const PREVIEW_SIDE: u32 = 320;
@@ -22,7 +19,7 @@ const PREVIEW_SIDE: u32 = 320;
 const PREVIEW_MEMORY: u64 = 256 << 20;
 
 /// A style that is being learned.
-struct Training {
+pub(super) struct Training {
     compute: Arc<Compute>,
     trainer: Trainer,
     sample: Picture,
@@ -30,62 +27,20 @@ struct Training {
 }
 
 /// A photo whose pixels are being optimised.
-struct Painting {
+pub(super) struct Painting {
     compute: Arc<Compute>,
     painter: Painter,
 }
 
-pub(super) fn train(
-    compute: &Arc<Compute>,
-    eyes: &LossEyes,
-    lesson: TrainLesson<'_>,
-) -> Result<Box<dyn Course>, EngineError> {
-    let TrainLesson { parameters, artwork, dataset, limits, start, checkpoint } = lesson;
-    let vgg = eyes.open()?;
-    let photos = match dataset {
-        None => Photos::builtin(),
-        Some(folder) => Photos::folder(&parameters.dataset, folder, limits).map_err(TrainError::from)?,
-    };
-    let mut lesson = Lesson { recipe: recipe::training(parameters), artwork, photos, start: None };
-    let trainer = if let Some(bytes) = checkpoint {
-        Trainer::resume(compute, vgg, lesson, bytes)?
-    } else {
-        lesson.start = first_style(compute, &vgg, &lesson, start)?;
-        Trainer::begin(compute, vgg, lesson)?
-    };
-    let sample = sample()?;
-    Ok(Box::new(Training { compute: Arc::clone(compute), trainer, sample, parameters: parameters.clone() }))
-}
-
-/// Finds the style that a training starts from, if any.
-fn first_style(compute: &Compute, vgg: &Vgg, lesson: &Lesson, start: Start) -> Result<Option<Package>, EngineError> {
-    Ok(match start {
-        Start::Chance => None,
-        Start::Style(package) => Some(package.as_ref().clone()),
-        Start::Nearest(ready) => {
-            let candidates: Vec<&Package> = ready.iter().map(AsRef::as_ref).collect();
-            nearest(compute, vgg, lesson, &candidates)?.map(|number| candidates[number].clone())
-        }
-    })
-}
-
-pub(super) fn paint(
-    compute: &Arc<Compute>,
-    eyes: &LossEyes,
-    commission: PixelCommission<'_>,
-) -> Result<Box<dyn Course>, EngineError> {
-    let PixelCommission { parameters, photo, artworks, checkpoint } = commission;
-    let artworks = artworks.into_iter().zip(parameters.artwork_weights.iter().copied()).collect();
-    let commission = Commission { recipe: recipe::painting(parameters), photo, artworks };
-    let vgg = eyes.open()?;
-    let painter = match checkpoint {
-        Some(bytes) => Painter::resume(compute, vgg, commission, bytes)?,
-        None => Painter::begin(compute, vgg, commission)?,
-    };
-    Ok(Box::new(Painting { compute: Arc::clone(compute), painter }))
-}
-
 impl Training {
+    pub(super) fn new(
+        compute: &Arc<Compute>,
+        trainer: Trainer,
+        parameters: TrainParameters,
+    ) -> Result<Self, EngineError> {
+        Ok(Self { compute: Arc::clone(compute), trainer, sample: sample()?, parameters })
+    }
+
     fn package(&self, about: Manifest, preview: Option<Vec<u8>>) -> Result<Package, EngineError> {
         self.trainer.package(about, preview).map_err(|error| EngineError::Device(error.to_string()))
     }
@@ -100,6 +55,12 @@ impl Training {
             losses,
             ..Manifest::default()
         }
+    }
+}
+
+impl Painting {
+    pub(super) fn new(compute: &Arc<Compute>, painter: Painter) -> Self {
+        Self { compute: Arc::clone(compute), painter }
     }
 }
 
