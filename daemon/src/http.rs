@@ -29,6 +29,7 @@ mod gate;
 mod jobs;
 mod learning;
 mod listen;
+mod measure;
 mod openapi;
 mod paint;
 mod prefer;

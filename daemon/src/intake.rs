@@ -5,6 +5,7 @@
 mod footprints;
 mod jobs;
 mod learning;
+mod measure;
 mod paint;
 mod photo;
 mod styles;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use models::picture::Limits;
 use protocol::{Device, ErrorCode, Mail, StateName};
 use registry::Registry;
+use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
 
 use crate::config::{Config, Current};
@@ -35,6 +37,7 @@ use crate::store::{Failed, IndexError, Store};
 
 pub use crate::spool::Draft;
 pub use jobs::{JobFilter, ResultFile};
+pub use measure::Measuring;
 pub use paint::PaintFiles;
 pub(crate) use photo::picture_refusal;
 pub use stylize::StylizeOrder;
@@ -69,6 +72,8 @@ struct House {
     /// Held while the name of a new style is checked and taken.
     naming: tokio::sync::Mutex<()>,
     recipients: Mutex<RecipientLimiter>,
+    /// Held by whoever measures a style.
+    measuring: Arc<Semaphore>,
     began: Instant,
     draining: AtomicBool,
 }
@@ -97,6 +102,7 @@ impl Intake {
             decoding: photo::Decoding::default(),
             footprints: Arc::default(),
             recipients: Mutex::default(),
+            measuring: Arc::new(Semaphore::new(1)),
             config,
             store,
             spool,

@@ -9,7 +9,7 @@ use crate::kernels::gram::gram;
 use crate::kernels::layout::{Shape, from_blocked};
 use crate::picture::Picture;
 use crate::training::{planes, with_shorter_side};
-use crate::vgg::{Features, Tap, Vgg};
+use crate::vgg::{self, Features, Tap, Vgg};
 
 /// Shorter side of the artwork, and longer side of photo and painting, in pixels.
 const SIDE_PX: u32 = 448;
@@ -17,6 +17,14 @@ const SIDE_PX: u32 = 448;
 const MEAN_SHARE: f64 = 0.3;
 /// Keeps channels without contrast finite.
 const DEVIATION_EPS: f64 = 1e-5;
+
+/// Returns the bytes that measuring takes at its peak with an artwork of this size, VGG19 included.
+#[must_use]
+pub fn memory_bytes(width: u32, height: u32) -> u64 {
+    let (side, long, short) = (u64::from(SIDE_PX), u64::from(width.max(height)), u64::from(width.min(height).max(1)));
+    let artwork = side * (side * long).div_ceil(short);
+    vgg::LOADED_BYTES + artwork.max(side * side) * vgg::BYTES_PER_PIXEL
+}
 
 /// How near a painting is to an artwork and to its photo.
 #[derive(Clone, Copy, Debug, PartialEq)]

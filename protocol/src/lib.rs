@@ -11,6 +11,7 @@ pub mod id;
 pub mod job;
 pub mod loss;
 pub mod mail;
+pub mod measurement;
 pub mod style;
 pub mod wire;
 pub mod words;
@@ -25,4 +26,5 @@ pub use job::{
 };
 pub use loss::{Checkpoint, CheckpointList, LossCurve, LossPoint};
 pub use mail::{Delivery, Mail, MailState};
+pub use measurement::{Distances, Measurement};
 pub use style::{Style, StyleProblem, StyleState};

@@ -15,6 +15,7 @@ pub(crate) mod import;
 mod jobs;
 mod learn;
 mod losses;
+mod measure;
 mod printer;
 mod submit;
 pub(crate) mod view;
@@ -115,7 +116,10 @@ async fn run(mut cli: Cli, printer: &Printer) -> Result<(), CliError> {
         Command::Retry(order) => jobs::each(order, printer, "queued", async |id| connection.retry(id).await).await,
         Command::Forget(order) => jobs::each(order, printer, "forgotten", async |id| connection.forget(id).await).await,
         Command::Result(order) => jobs::result(&connection, order, printer).await,
-        Command::Styles { name } => jobs::styles(&connection, name, printer).await,
+        Command::Styles(order) => match measure::Plan::new(&order)? {
+            Some(plan) => measure::run(&connection, plan, printer).await,
+            None => jobs::styles(&connection, order.name, printer).await,
+        },
         Command::Devices => {
             let devices = connection.devices().await?;
             printer.list("devices", &devices, |look| view::devices(&devices, look))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use protocol::convert::required;
-use protocol::wire::{self, import_style_request, paint_request, stylize_request, train_request};
+use protocol::wire::{
+    self, import_style_request, measure_style_request, paint_request, stylize_request, train_request,
+};
 use protocol::{ErrorCode, PaintOrder, Priority, TrainOrder};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -214,6 +216,15 @@ impl wire::atelier_server::Atelier for Service {
         let caller = caller(&request)?;
         self.intake.delete_style(&caller, &orders::style(&request.get_ref().name)?).await?;
         Ok(Response::new(wire::DeleteStyleResponse {}))
+    }
+
+    async fn measure_style(&self, request: Request<Streaming<wire::MeasureStyleRequest>>) -> Answer<wire::Measurement> {
+        let caller = caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = upload::next(&mut parts).await?.and_then(|message| message.part);
+        let Some(measure_style_request::Part::Style(style)) = first else { return Err(upload::out_of_order().into()) };
+        let measured = upload::measured(&mut parts, &self.intake, &caller, orders::style(&style)?).await?;
+        Ok(Response::new(measured.into()))
     }
 
     async fn list_devices(&self, request: Request<wire::ListDevicesRequest>) -> Answer<wire::ListDevicesResponse> {

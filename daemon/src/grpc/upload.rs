@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use protocol::wire::PaintRequest;
 use protocol::wire::paint_request::Part;
-use protocol::{ErrorCode, PaintOrder};
+use protocol::wire::{MeasureStyleRequest, PaintRequest, measure_style_request};
+use protocol::{ErrorCode, Measurement, PaintOrder, StyleName};
 use tonic::{Code, Status};
 
-use crate::intake::{Draft, PaintFiles, Ticket};
+use crate::access::Caller;
+use crate::intake::{Draft, Intake, Measuring, PaintFiles, Ticket};
 use crate::refusal::Refusal;
 
 /// How long a sender may be silent between two messages.
@@ -62,6 +63,37 @@ pub(super) async fn painting(
     let mut files = files.into_iter();
     let missing = || Refusal::new(ErrorCode::MissingField, "the photo is missing; it is the first file");
     Ok(PaintFiles { photo: files.next().ok_or_else(missing)?, artworks: files.collect() })
+}
+
+/// Receives the files of a measurement, the artwork first, and hands each photo over as soon as it is whole.
+pub(super) async fn measured(
+    stream: &mut (impl Stream<Item = Result<MeasureStyleRequest, Status>> + Unpin),
+    intake: &Intake,
+    caller: &Caller,
+    style: StyleName,
+) -> Result<Measurement, Status> {
+    use measure_style_request::Part;
+    let (mut measuring, mut file): (Option<Measuring>, Option<Draft>) = (None, None);
+    loop {
+        let part = next(stream).await?.map(|message| message.part);
+        if let Some(Some(Part::Chunk(bytes))) = part {
+            file.as_mut().ok_or_else(out_of_order)?.write(&bytes)?;
+            continue;
+        }
+        // Whatever else comes, the file before it is whole.
+        match (file.take(), &mut measuring) {
+            (None, _) => {}
+            (Some(photo), Some(measuring)) => measuring.photo(photo).await?,
+            (Some(artwork), None) => measuring = Some(intake.measure(caller, style.clone(), artwork).await?),
+        }
+        match part {
+            None => break,
+            Some(Some(Part::NextFile(_))) => file = Some(intake.measured_draft(caller)?),
+            Some(_) => return Err(out_of_order().into()),
+        }
+    }
+    let missing = || Refusal::new(ErrorCode::MissingField, "the artwork is missing; it is the first file");
+    Ok(measuring.ok_or_else(missing)?.finish().await?)
 }
 
 /// Refuses a stream whose messages come in the wrong order.

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 use super::refused::Refused;
 use super::server::Server;
 use super::{
-    Front, events, frame, gate, jobs, learning, openapi, paint, results, seed, session, state, styles, stylize, train,
+    Front, events, frame, gate, jobs, learning, measure, openapi, paint, results, seed, session, state, styles,
+    stylize, train,
 };
 use crate::refusal::Refusal;
 use crate::{grpc, page};
@@ -60,6 +61,7 @@ fn api() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(styles::list))
         .routes(routes!(styles::show, styles::put, styles::delete))
         .routes(routes!(styles::preview))
+        .routes(routes!(measure::measure))
         .routes(routes!(state::devices))
         .routes(routes!(state::mail))
         .routes(routes!(state::livez))
@@ -117,10 +119,10 @@ mod tests {
         let document = document();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
         let operations = operations(&document);
-        assert_eq!(operations.len(), 35);
+        assert_eq!(operations.len(), 36);
         let names: HashSet<_> =
             operations.iter().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
-        assert_eq!(names.len(), 35, "{names:?}");
+        assert_eq!(names.len(), 36, "{names:?}");
         for (name, operation) in operations {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{name} says nothing about refusals");
@@ -131,7 +133,7 @@ mod tests {
             let described = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
             assert_eq!(wanted, described, "{name}");
             let takes_body = ["put", "patch"].iter().any(|method| name.starts_with(method))
-                || ["/v1/stylize", "/v1/train", "/v1/paint", "/transform", "post /session"]
+                || ["/v1/stylize", "/v1/train", "/v1/paint", "/measure", "/transform", "post /session"]
                     .iter()
                     .any(|path| name.ends_with(path));
             assert_eq!(operation["requestBody"].is_object(), takes_body, "{name}");

@@ -89,7 +89,7 @@ impl Manner {
             }
             Self::Form(boundary) => {
                 let form = Form { known, files: &[PHOTO], repeatable: &[] };
-                let (fields, files) = form.read(body, boundary, ticket).await?;
+                let (fields, files) = form.read(body, boundary, || ticket.draft()).await?;
                 let photo = files.into_iter().next().map(|(_, photo)| photo);
                 let photo = photo.ok_or_else(|| missing(PHOTO, "send the photo as the form's file \"image\""))?;
                 Ok((fields, photo))
@@ -147,7 +147,7 @@ impl Form {
         &self,
         body: Body,
         boundary: String,
-        ticket: &Ticket,
+        draft: impl Fn() -> Result<Draft, Refusal>,
     ) -> Result<(Fields, Vec<(&'static str, Draft)>), Refusal> {
         let progress = Arc::new(AtomicUsize::new(0));
         let mut form = Multipart::new(Sips::new(body, Arc::clone(&progress)), boundary);
@@ -167,12 +167,12 @@ impl Form {
             if files.len() == MOST_FILES {
                 return Err(invalid(name, &format!("is one file too many; a form has at most {MOST_FILES}")));
             }
-            let mut draft = ticket.draft()?;
+            let mut file = draft()?;
             while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
                 progress.store(0, Ordering::Relaxed);
-                draft.write(&chunk)?;
+                file.write(&chunk)?;
             }
-            files.push((name, draft));
+            files.push((name, file));
         }
         Ok((fields, files))
     }

@@ -1,8 +1,9 @@
-//! Styles, devices and the outbox.
+//! Styles and their measurements, devices and the outbox.
 
-use super::{WireError, Word, instant, parse, required, timestamp};
+use super::{WireError, Word, instant, parse, present, required, timestamp};
 use crate::device::Device;
 use crate::mail::Mail;
+use crate::measurement::{Distances, Measurement};
 use crate::style::{Style, StyleProblem};
 use crate::wire;
 
@@ -43,6 +44,36 @@ impl TryFrom<wire::Style> for Style {
             has_preview: message.has_preview,
             problem: message.problem.map(|wire::StyleProblem { code, detail }| StyleProblem { code, detail }),
         })
+    }
+}
+
+impl From<Distances> for wire::Distances {
+    fn from(Distances { style, content }: Distances) -> Self {
+        Self { style, content }
+    }
+}
+
+impl From<wire::Distances> for Distances {
+    fn from(wire::Distances { style, content }: wire::Distances) -> Self {
+        Self { style, content }
+    }
+}
+
+impl From<Measurement> for wire::Measurement {
+    fn from(measurement: Measurement) -> Self {
+        let Measurement { style, photos, mean } = measurement;
+        let photos = photos.into_iter().map(Into::into).collect();
+        Self { style: style.to_string(), photos, mean: Some(mean.into()) }
+    }
+}
+
+impl TryFrom<wire::Measurement> for Measurement {
+    type Error = WireError;
+
+    fn try_from(message: wire::Measurement) -> Result<Self, WireError> {
+        let wire::Measurement { style, photos, mean } = message;
+        let photos = photos.into_iter().map(Into::into).collect();
+        Ok(Self { style: parse("style", &style)?, photos, mean: present("mean", mean)?.into() })
     }
 }
 

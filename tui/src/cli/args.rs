@@ -125,11 +125,8 @@ pub(crate) enum Command {
     Forget(Several),
     /// Write a finished job's result to a file
     Result(Fetch),
-    /// List the styles, or show one
-    Styles {
-        /// Only this one, in full
-        name: Option<StyleName>,
-    },
+    /// List the styles, show one, or measure how near one comes to its artwork
+    Styles(Styles),
     /// List the devices that do the work
     Devices,
     /// List the mails: sent, waiting, failed
@@ -229,6 +226,21 @@ pub(crate) struct Fetch {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Styles {
+    /// Only this one, in full
+    pub(crate) name: Option<StyleName>,
+    /// Paint photos in this style and say how near they come to its artwork (S) and to the photos (C)
+    #[arg(long, value_name = "NAME", conflicts_with = "name", requires = "artwork", requires = "photos")]
+    pub(crate) measure: Option<StyleName>,
+    /// The artwork to measure against
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE", requires = "measure")]
+    pub(crate) artwork: Option<PathBuf>,
+    /// The folder of photos to measure on, or one photo
+    #[arg(long, value_hint = ValueHint::AnyPath, value_name = "DIR", requires = "measure")]
+    pub(crate) photos: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The package, weight file, archive or folder
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -294,6 +306,11 @@ mod tests {
         check("atelier paint photo.jpg", false);
         check("atelier paint photo.jpg --artwork a.jpg --no-wait -o out.png", false);
         check("atelier losses 099a8057 --plot --term style --max 500", true);
+        check("atelier styles wave", true);
+        check("atelier styles --measure wave --artwork a.jpg --photos photos/", true);
+        check("atelier styles --measure wave --artwork a.jpg", false);
+        check("atelier styles --artwork a.jpg --photos photos/", false);
+        check("atelier styles wave --measure wave --artwork a.jpg --photos photos/", false);
         check("atelier losses 099a8057 --plot --csv", false);
         check("atelier losses 099a8057 --term style", false);
         check("atelier cancel --keep 099a8057", true);

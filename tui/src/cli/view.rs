@@ -14,7 +14,7 @@ mod tests;
 
 pub(crate) use details::{job, style};
 pub(crate) use events::{Printed, event};
-pub(crate) use lists::{devices, jobs, losses, mail, styles};
+pub(crate) use lists::{devices, distances, jobs, losses, mail, styles};
 pub(crate) use paint::Paint;
 
 use crate::words::{moment, span};

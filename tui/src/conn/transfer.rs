@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use futures::future::Either;
 use protocol::convert::to_wire;
-use protocol::wire::{self, import_style_request, paint_request, stylize_request, train_request};
-use protocol::{Job, JobRef, OutputFormat, PaintOrder, Priority, Style, StyleName, TrainOrder, Wishes};
+use protocol::wire::{
+    self, import_style_request, measure_style_request, paint_request, stylize_request, train_request,
+};
+use protocol::{Job, JobRef, Measurement, OutputFormat, PaintOrder, Priority, Style, StyleName, TrainOrder, Wishes};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
@@ -142,6 +144,27 @@ impl Connection {
         let mut client = self.client.clone();
         let parcels = [Parcel { opening: first, content: Some(package) }];
         let answer = self.upload(parcels, chunk, async move |parts| client.import_style(parts).await).await?;
+        answer.try_into().map_err(|error| self.garbled(&error))
+    }
+
+    /// Sends an artwork and photos to measure a style with, each photo as it is taken from `photos`.
+    ///
+    /// # Errors
+    /// Whatever the daemon refuses, an unreachable daemon, and a picture that can't be read.
+    pub(crate) async fn measure<'a>(
+        &self,
+        style: &StyleName,
+        artwork: &'a Source,
+        photos: impl Iterator<Item = &'a Source>,
+    ) -> Result<Measurement, CallError> {
+        use measure_style_request::Part;
+        let message = |part| wire::MeasureStyleRequest { part: Some(part) };
+        let file = |content| Parcel { opening: message(Part::NextFile(wire::NextFile {})), content: Some(content) };
+        let name = Parcel { opening: message(Part::Style(style.to_string())), content: None };
+        let parcels = [name, file(artwork)].into_iter().chain(photos.map(file));
+        let chunk = |bytes: Vec<u8>| message(Part::Chunk(bytes.into()));
+        let mut client = self.client.clone();
+        let answer = self.upload(parcels, chunk, async move |parts| client.measure_style(parts).await).await?;
         answer.try_into().map_err(|error| self.garbled(&error))
     }
 

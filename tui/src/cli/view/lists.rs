@@ -1,6 +1,6 @@
 //! Tables of jobs, styles, devices and mails.
 
-use protocol::{Device, Job, JobState, LossCurve, Mail, Style, StyleName};
+use protocol::{Device, Distances, Job, JobState, LossCurve, Mail, Style, StyleName};
 
 use super::Look;
 use super::table::table;
@@ -70,6 +70,18 @@ pub(crate) fn losses(curve: &LossCurve, look: &Look) -> String {
         [cell(point.step.to_string()), cell(seconds(point.seconds)), total, content, style, tv]
     });
     table(["STEP", "TIME", "TOTAL", "CONTENT", "STYLE", "TV"], rows.collect(), look)
+}
+
+/// Lists how near paintings come to the artwork (S) and to their photos (C), and the mean.
+pub(crate) fn distances<'a>(
+    photos: impl Iterator<Item = (&'a str, Distances)>,
+    mean: Distances,
+    look: &Look,
+) -> String {
+    let row = |(name, Distances { style, content }): (&str, Distances)| {
+        [cell(format!("{style:.3}")), cell(format!("{content:.3}")), cell(name)]
+    };
+    table(["S", "C", "PHOTO"], photos.chain([("mean of all", mean)]).map(row).collect(), look)
 }
 
 /// Lists devices.
