@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::intake::{Intake, Parts};
 use crate::live::Live;
 use crate::retention;
-use crate::scheduler::{Class, Input};
+use crate::scheduler::Input;
 use crate::spool::Spool;
 use crate::store::{self, OpenError, Report, Store};
 use crate::work::Workplace;
@@ -173,8 +173,7 @@ impl Daemon {
 fn enqueue_waiting(store: &Store, dispatch: &Dispatch) {
     let waiting = store.summaries(|jobs| {
         let queued = jobs.oldest_first().filter(|(_, job)| job.state == StateName::Queued);
-        let mut waiting: Vec<_> =
-            queued.map(|(id, job)| (job.crashes, id, Class::of(job.kind, job.priority), job.memory_bytes)).collect();
+        let mut waiting: Vec<_> = queued.map(|(id, job)| (job.crashes, id, job.class, job.memory_bytes)).collect();
         waiting.sort_by_key(|(crashes, id, ..)| (*crashes, *id));
         waiting
     });

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use protocol::{Job, JobId};
+use protocol::JobId;
 
 use crate::engine::Engine;
 use crate::live::Live;
-use crate::scheduler::{Action, Class, Input, Scheduler, Slot};
+use crate::record::Record;
+use crate::scheduler::{Action, Input, Scheduler, Slot};
 use crate::work::Workplace;
 
 use device::Device;
@@ -35,8 +36,9 @@ impl Dispatch {
     }
 
     /// Tells it that a job waits for a device.
-    pub fn enqueue(&self, job: &Job, memory_bytes: u64) {
-        self.tell(Input::Queued { job: job.id, class: Class::of(job.kind(), job.priority), memory_bytes });
+    pub fn enqueue(&self, record: &Record) {
+        let (class, memory_bytes) = (record.class(), record.memory_bytes);
+        self.tell(Input::Queued { job: record.job.id, class, memory_bytes });
     }
 }
 

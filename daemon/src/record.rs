@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use protocol::{Delivery, ErrorCode, Failure, Job, JobResult, JobState, Mail, MailState};
 use serde::{Deserialize, Serialize};
 
+use crate::scheduler::Class;
+
 /// A job's record, the same bytes in the spool and in the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -136,6 +138,12 @@ impl Record {
             kept_result: None,
             side_bytes: 0,
         }
+    }
+
+    /// Returns the class that the job waits in.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.ends_early { Class::Finishing } else { Class::of(self.job.kind(), self.job.priority) }
     }
 
     /// Returns the record as the spool keeps it: a running job as a waiting one, which it is again after a crash.

@@ -87,7 +87,7 @@ pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Disp
             }
             record.has_room();
             record.job.state = JobState::Queued;
-            Some(ledger.save(&record).map(|()| dispatch.enqueue(&record.job, record.memory_bytes)))
+            Some(ledger.save(&record).map(|()| dispatch.enqueue(&record)))
         });
         match woken.durable_blocking() {
             Ok(Some(Ok(()))) => tracing::info!(job = %id, "the disk has room again; the job goes on"),

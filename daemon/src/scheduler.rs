@@ -6,7 +6,8 @@
 //! Interactive photos go before batch photos, and those before the background; within a class, first in, first out.
 //! The sum of what runs stays within the memory budget; a job that has to wait for memory is not overtaken by smaller
 //! ones of its slot, or it would wait for ever. A photo that does not fit beside the background has the youngest of it
-//! suspended, which then waits at the front of its class.
+//! suspended, which then waits at the front of its class; so does one that is only to be finished with what there is and
+//! finds no slot.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,6 +23,8 @@ pub enum Class {
     Interactive,
     /// A photo that may wait.
     Batch,
+    /// Training and painting that are only to be finished with what there is.
+    Finishing,
     /// Training and painting.
     Background,
 }
@@ -42,7 +45,7 @@ impl Class {
     pub const fn slot(self) -> Slot {
         match self {
             Self::Interactive | Self::Batch => Slot::Foreground,
-            Self::Background => Slot::Background,
+            Self::Finishing | Self::Background => Slot::Background,
         }
     }
 }
@@ -273,6 +276,23 @@ impl Scheduler {
             self.make_room(starved, actions);
         } else {
             self.start_in(Slot::Background, actions);
+            self.hurry(actions);
+        }
+    }
+
+    /// Suspends the youngest training or painting for one that only has to be finished, which takes moments where it
+    /// would otherwise wait for hours; nothing while somebody is on the way out already.
+    fn hurry(&mut self, actions: &mut Vec<Action>) {
+        let Some(((Class::Finishing, _), _)) = self.next(Slot::Background) else { return };
+        let behind = self.devices.iter_mut().enumerate();
+        let behind: Vec<_> = behind.filter_map(|(index, device)| Some((index, device.background.as_mut()?))).collect();
+        if behind.iter().any(|(_, running)| running.stay != Stay::Whole) {
+            return;
+        }
+        let long = behind.into_iter().filter(|(_, running)| running.place.0 == Class::Background);
+        if let Some((device, youngest)) = long.max_by_key(|(_, running)| running.place) {
+            youngest.stay = Stay::Suspended;
+            actions.push(Action::Interrupt { device, slot: Slot::Background });
         }
     }
 

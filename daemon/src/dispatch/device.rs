@@ -181,7 +181,7 @@ impl Device {
         if let Ok(Some(record)) = self.workplace.store.record(job)
             && record.job.state == JobState::Queued
         {
-            self.dispatch.enqueue(&record.job, record.memory_bytes);
+            self.dispatch.enqueue(&record);
         }
     }
 
@@ -245,7 +245,7 @@ impl Device {
                 ledger.put(&record);
             }
             if record.job.state == JobState::Queued {
-                requeue.enqueue(&record.job, record.memory_bytes);
+                requeue.enqueue(&record);
             }
         });
         if let Err(error) = ended.durable_blocking() {

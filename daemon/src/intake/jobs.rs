@@ -15,7 +15,7 @@ use super::{Intake, blocking};
 use crate::access::{Caller, Role};
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::scheduler::{Class, Input};
+use crate::scheduler::Input;
 use crate::spool::storage_refusal;
 
 /// Jobs on a page where the caller names no number.
@@ -143,7 +143,7 @@ impl Intake {
     }
 
     /// Ends a training or painting with what there is as its result; without a step done there is nothing to keep, and
-    /// it is cancelled. A finished one stays as it is.
+    /// it is cancelled. One that waits is finished before any other goes on. A finished one stays as it is.
     ///
     /// # Errors
     /// `job_not_found`, `forbidden`; `wrong_kind` for a photo in a learned style.
@@ -169,9 +169,8 @@ impl Intake {
                 return Ok(Then::Withdraw);
             }
             record.ends_early = true;
-            let was_paused = matches!(record.job.state, JobState::Paused);
             record.job.state = JobState::Queued;
-            Ok(if was_paused { Then::Enqueue } else { Then::Save })
+            Ok(Then::Enqueue)
         })
         .await
     }
@@ -215,7 +214,8 @@ impl Intake {
         .await
     }
 
-    /// Puts a failed or cancelled job back into the queue.
+    /// Puts a failed or cancelled job back into the queue. A failed training or painting goes on from its last
+    /// checkpoint; a cancelled one has been thrown away and begins anew, since pausing is for going on later.
     ///
     /// # Errors
     /// `wrong_state` when it is neither; `result_gone` when its photo is no longer kept; `style_exists` when the name of
@@ -392,15 +392,13 @@ impl Intake {
             Ok::<_, Refusal>((record, then))
         });
         let (record, then) = changed.durable().await??;
-        let Record { job, memory_bytes, .. } = record;
-        let class = Class::of(job.kind(), job.priority);
         match then {
             Then::Nothing | Then::Save => {}
             Then::Withdraw => self.0.dispatch.tell(Input::Withdrawn { job: id }),
-            Then::Enqueue => self.0.dispatch.enqueue(&job, memory_bytes),
-            Then::Reprioritise => self.0.dispatch.tell(Input::Reprioritised { job: id, class }),
+            Then::Enqueue => self.0.dispatch.enqueue(&record),
+            Then::Reprioritise => self.0.dispatch.tell(Input::Reprioritised { job: id, class: record.class() }),
         }
-        Ok(self.decorated(job))
+        Ok(self.decorated(record.job))
     }
 }
 

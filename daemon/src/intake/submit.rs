@@ -91,10 +91,10 @@ impl Intake {
             Ok(record)
         })
         .await?;
-        let (job, memory_bytes) = (record.job.clone(), record.memory_bytes);
-        self.0.store.write(move |ledger| ledger.put(&record)).durable().await?;
-        self.0.dispatch.enqueue(&job, memory_bytes);
-        Ok(job)
+        let row = record.clone();
+        self.0.store.write(move |ledger| ledger.put(&row)).durable().await?;
+        self.0.dispatch.enqueue(&record);
+        Ok(record.job)
     }
 
     /// Finds the first answer to a repeated submit.

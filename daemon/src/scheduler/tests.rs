@@ -153,6 +153,20 @@ fn a_larger_budget_lets_the_next_one_in_and_a_smaller_one_takes_nothing_away() {
 }
 
 #[test]
+fn what_is_only_to_be_finished_does_not_wait_for_a_training() {
+    let [running, waiting, kept] = ids();
+    let mut scheduler = Scheduler::new(1, 10);
+    assert_eq!(scheduler.apply(training(running, 1)), [start(running, 0, Background)]);
+    assert_eq!(scheduler.apply(training(waiting, 1)), []);
+    assert_eq!(scheduler.apply(training(kept, 1)), []);
+    assert_eq!(scheduler.apply(queued(kept, Class::Finishing)), [interrupt(0, Background)]);
+    assert_eq!(scheduler.queue().next(), Some(kept));
+    assert_eq!(scheduler.apply(training(running, 1)), [], "it is on its way out and is not asked twice");
+    assert_eq!(scheduler.apply(ended(0, Background)), [start(kept, 0, Background)]);
+    assert_eq!(scheduler.apply(ended(0, Background)), [start(running, 0, Background)], "before those behind it");
+}
+
+#[test]
 fn draining_interrupts_everything_and_starts_nothing() {
     let [first, second, shot] = ids();
     let mut scheduler = Scheduler::new(1, 10);
@@ -165,7 +179,7 @@ fn draining_interrupts_everything_and_starts_nothing() {
     assert_eq!(scheduler.apply(ended(0, Background)), []);
 }
 
-const CLASSES: [Class; 3] = [Class::Interactive, Class::Batch, Class::Background];
+const CLASSES: [Class; 4] = [Class::Interactive, Class::Batch, Class::Finishing, Class::Background];
 const BUDGET: u64 = 10;
 
 /// A step of a made-up day. Ends are drawn from what runs, as devices never end what they have not begun.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{JobId, JobKind, MailState, Priority, StateName, StyleName};
+use protocol::{JobId, JobKind, MailState, StateName, StyleName};
 
 use crate::record::Record;
+use crate::scheduler::Class;
 
 /// One job in brief.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct Summary {
     pub kind: JobKind,
     /// Its style, where it has one.
     pub style: Option<StyleName>,
-    /// Its priority.
-    pub priority: Priority,
+    /// The class that it waits in.
+    pub class: Class,
     /// How many crashes it was part of.
     pub crashes: u32,
     /// Memory it needs while it runs.
@@ -44,7 +45,7 @@ impl Summary {
             state: record.job.state.name(),
             kind: record.job.kind(),
             style: record.job.style().cloned(),
-            priority: record.job.priority,
+            class: record.class(),
             crashes: record.crashes,
             memory_bytes: record.memory_bytes,
             disk_bytes: record.disk_bytes(),

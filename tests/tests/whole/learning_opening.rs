@@ -38,6 +38,30 @@ async fn a_photo_waits_for_a_piece_of_the_opening_and_not_for_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_training_that_is_kept_does_not_wait_for_the_one_that_runs() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let long = |name| TrainOrder { steps: Some(1000), ..order(name) };
+    let kept = house.train(long("kept")).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    strings.steps(2);
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().pause(&admin(), JobRef::Id(kept.id)).await.unwrap();
+    let done = 2 + strings.until_dropped();
+    house.train(long("other")).await.unwrap();
+    assert_eq!(strings.deed(), Deed::Open(0));
+    assert_eq!(strings.deed(), Deed::Asked);
+    house.intake().keep(&admin(), JobRef::Id(kept.id)).await.unwrap();
+    let steps = strings.until_dropped();
+    assert_eq!(strings.deed(), Deed::Open(done));
+    assert_eq!(house.finished(kept.id).await.state.name(), StateName::Succeeded);
+    assert_eq!(strings.deed(), Deed::Dropped);
+    assert_eq!(strings.deed(), Deed::Open(steps), "and goes on from where it was");
+    // The house waits for its device, and the device for its strings.
+    drop(strings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_opening_is_interrupted_between_two_pieces() {
     let (engine, strings) = puppet("a");
     let house = House::open(vec![engine]);
