@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use models::picture::Limits;
 use protocol::{Device, ErrorCode, Mail, StateName};
 use registry::Registry;
@@ -29,7 +30,7 @@ use tokio::sync::watch::Receiver;
 use crate::config::{Config, Current};
 use crate::dispatch::Dispatch;
 use crate::live::Live;
-use crate::mail::RecipientLimiter;
+use crate::mail::{self, RecipientLimiter};
 use crate::refusal::Refusal;
 use crate::scheduler::Input;
 use crate::spool::Spool;
@@ -101,7 +102,7 @@ impl Intake {
         Self(Arc::new(House {
             decoding: photo::Decoding::default(),
             footprints: Arc::default(),
-            recipients: Mutex::default(),
+            recipients: Mutex::new(recent_recipients(&store)),
             measuring: Arc::new(Semaphore::new(1)),
             config,
             store,
@@ -215,6 +216,25 @@ impl From<IndexError> for Refusal {
     fn from(error: IndexError) -> Self {
         Self::new(ErrorCode::StorageFailed, error.to_string())
     }
+}
+
+/// Counts the mails of the last hour, so that a restart does not begin to count anew.
+fn recent_recipients(store: &Store) -> RecipientLimiter {
+    let begin = Timestamp::now().saturating_sub(mail::policy::WINDOW).unwrap_or(Timestamp::MIN);
+    let ids: Vec<_> = store.summaries(|jobs| {
+        let with_mail = jobs.newest_first().filter(|(_, job)| job.mail.is_some());
+        with_mail.map(|(id, _)| id).collect()
+    });
+    let records = ids.into_iter().map_while(|id| store.record(id).ok());
+    let mut recent: Vec<_> = records.flatten().take_while(|record| record.job.created_at > begin).collect();
+    recent.reverse();
+    let mut limiter = RecipientLimiter::default();
+    for record in recent {
+        if let Some(letter) = record.letter {
+            limiter.remember(record.job.created_at, &letter.recipient);
+        }
+    }
+    limiter
 }
 
 /// The one door from async code to work that blocks.

@@ -84,7 +84,8 @@ pub fn recipient(text: &str, role: Role, mail: &Mail) -> Result<Address, Refusal
     ))
 }
 
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+/// The span over which mails are counted.
+pub(crate) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// Counts the mails of the last hour to each recipient.
 #[derive(Debug, Default)]
@@ -119,6 +120,11 @@ impl RecipientLimiter {
             format!("{recipient} has had {limit} mails within an hour (mail.per_recipient_per_hour); try again later"),
         )
         .retry_after(wait.max(Duration::from_secs(1))))
+    }
+
+    /// Takes note of a mail that was admitted before a restart; oldest first.
+    pub fn remember(&mut self, at: Timestamp, recipient: &str) {
+        self.recent.entry(recipient.to_ascii_lowercase()).or_default().push_back(at);
     }
 
     /// Takes back the newest mail to `recipient`: its job was not accepted after all.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use daemon::intake::StylizeOrder;
 use protocol::{ErrorCode, EventBody, JobRef, JobState, Priority, StateName};
 use tests::{Act, House, admin, order, picture, puppet};
 
@@ -246,6 +247,19 @@ async fn a_repeated_submit_is_answered_by_the_first_also_after_a_restart() {
     let _receiving = house.intake().open(&admin(), "/v1/stylize", Some("r".to_owned())).unwrap();
     let refusal = house.submit(Some("r"), order(), &PHOTO).await.unwrap_err();
     assert_eq!(refusal.code, ErrorCode::IdempotencyInProgress);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_does_not_reset_how_many_mails_a_recipient_has_had() {
+    let (engine, _strings) = puppet("a");
+    let mut house = House::open_with(vec![engine], |config| config.mail.per_recipient_per_hour = 1);
+    let to = |recipient: &str| StylizeOrder { email: Some(recipient.to_owned()), ..order() };
+    house.submit(None, to("me@example.org"), &PHOTO).await.unwrap();
+    let (engine, _strings) = puppet("b");
+    house.reopen(vec![engine]);
+    let refusal = house.submit(None, to("Me@example.org"), &PHOTO).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::MailLimit);
+    house.submit(None, to("you@example.org"), &PHOTO).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
