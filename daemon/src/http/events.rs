@@ -71,10 +71,14 @@ fn watch(server: &Server, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -
     let after = last_event_id(headers)?.or(after);
     let watcher = server.intake.watch(job, after)?;
     let lines = lines(watcher).take_until(server.closing.clone().cancelled_owned());
+    Ok(answer(lines))
+}
+
+fn answer(lines: impl Stream<Item = Result<Line, Infallible>> + Send + 'static) -> Response {
     let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     // Proxies that gather answers would make events late.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
@@ -97,4 +101,23 @@ fn line(event: &Event) -> Line {
     let mut tagged = serde_json::to_value(&event.body).expect("events have string keys only");
     let data = tagged.get_mut("data").map(serde_json::Value::take).unwrap_or_default();
     Line::default().id(event.sequence.to_string()).event(event.body.name()).data(data.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_in_which_nothing_happens_has_a_comment_every_fifteen_seconds() {
+        let mut body = answer(futures::stream::pending()).into_body().into_data_stream();
+        let began = Instant::now();
+        for round in 1..=3 {
+            let said = body.next().await.unwrap().unwrap();
+            assert!(said.starts_with(b":") && said.ends_with(b"\n\n"), "{said:?} is no comment");
+            assert_eq!(began.elapsed().as_secs(), 15 * round);
+        }
+    }
 }

@@ -117,3 +117,49 @@ fn request_id(headers: &HeaderMap) -> String {
         None => uuid::Uuid::now_v7().simple().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::access::{Guard, Signer};
+    use crate::config::Config;
+    use crate::daemon::Daemon;
+    use crate::http::{Front, Patience};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_handler_that_panics_is_a_503_and_the_daemon_lives_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = folder.path().join("data");
+        config.models.dir = folder.path().join("styles");
+        let daemon = Daemon::start(config.clone(), Vec::new(), None).unwrap();
+        let guard = Arc::new(Guard::open(&config, Signer::open(&config.data.dir).unwrap()).unwrap());
+        let front = Front { intake: daemon.intake().clone(), guard, patience: Patience::default() };
+        let server = Arc::new(Server::new(front, bytes::Bytes::new(), CancellationToken::new()));
+        let panics = async || -> &'static str { panic!("it was told to") };
+        let router = Router::new()
+            .route("/panics", get(panics))
+            .route("/fine", get(async || "fine"))
+            .layer(from_fn_with_state(server, frame));
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            let status = answer.status().as_u16();
+            let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, problem) = ask("/panics").await;
+        assert_eq!(status, 503);
+        assert!(problem.contains(r#""code":"worker_panicked""#) && !problem.contains("told to"), "{problem}");
+        assert_eq!(ask("/fine").await, (200, "fine".to_owned()));
+        drop(router);
+        tokio::task::block_in_place(|| daemon.stop());
+    }
+}
