@@ -72,6 +72,8 @@ mod mail_server;
 mod mangled;
 #[path = "whole/offline.rs"]
 mod offline;
+#[path = "whole/measuring.rs"]
+mod measuring;
 #[path = "whole/openapi.rs"]
 mod openapi;
 #[path = "whole/operations.rs"]
