@@ -359,6 +359,9 @@ async fn a_name_that_was_taken_meanwhile_keeps_the_style_for_another_one() {
 
     std::fs::remove_dir_all(styles.join("my-wave")).unwrap();
     assert_eq!(strings.deed(), Deed::Dropped);
+    while house.intake().style(&"my-wave".parse().unwrap()).is_ok() {
+        tokio::task::yield_now().await;
+    }
     house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
     assert_eq!(strings.deed(), Deed::Open(4), "nothing is learned twice");
     assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
