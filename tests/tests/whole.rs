@@ -70,10 +70,10 @@ mod mail;
 mod mail_server;
 #[path = "whole/mangled.rs"]
 mod mangled;
-#[path = "whole/offline.rs"]
-mod offline;
 #[path = "whole/measuring.rs"]
 mod measuring;
+#[path = "whole/offline.rs"]
+mod offline;
 #[path = "whole/openapi.rs"]
 mod openapi;
 #[path = "whole/operations.rs"]

@@ -6,7 +6,7 @@ use protocol::{OutputFormat, PaintOrder, TrainOrder};
 
 use super::*;
 use crate::config::LossNetwork;
-use crate::engine::{Product, Start};
+use crate::engine::{Course, Product, Start};
 
 fn made(name: &str) -> Result<Vec<Profile>, String> {
     let engines = engines(&[name.to_owned()], 1 << 30, &LossEyes::new(LossNetwork::Builtin));
@@ -39,6 +39,15 @@ fn card() -> Local {
     Local { profile, compute, eyes, warm: Vec::new() }
 }
 
+/// Makes a course ready, piece by piece.
+fn opened(mut opening: Box<dyn Opening>) -> Box<dyn Course> {
+    loop {
+        if let Some(course) = opening.advance().unwrap() {
+            return course;
+        }
+    }
+}
+
 #[test]
 fn a_card_learns_a_style_and_paints_with_it() {
     let mut card = card();
@@ -53,14 +62,15 @@ fn a_card_learns_a_style_and_paints_with_it() {
         ..TrainOrder::new("card".parse().unwrap())
     };
     let parameters = order.fill().unwrap();
-    let mut train = |checkpoint: Option<&[u8]>| {
+    let mut train = |checkpoint: Option<Vec<u8>>| {
         let limits = Limits { pixels: 1 << 24 };
         let (artwork, start) = (Photos::sample(), Start::Chance);
-        card.train(TrainLesson { parameters: &parameters, artwork, dataset: None, limits, start, checkpoint }).unwrap()
+        let parameters = parameters.clone();
+        opened(card.train(TrainLesson { parameters, artwork, dataset: None, limits, start, checkpoint }))
     };
     let mut course = train(None);
     assert_eq!(course.step().unwrap().unwrap().number, 1);
-    let mut course = train(Some(&course.checkpoint()));
+    let mut course = train(Some(course.checkpoint()));
     assert_eq!(course.step().unwrap().unwrap().number, 2);
     assert_eq!(course.step().unwrap(), None);
     let Product::Style(style) = course.finish(None).unwrap() else { panic!("a training makes a style") };
@@ -77,8 +87,8 @@ fn a_card_paints_by_pixels() {
     let parameters = order.fill(1, OutputFormat::Png).unwrap();
     let photo = Photos::sample().resized(48, 32).unwrap();
     let artworks = vec![Photos::sample().resized(64, 64).unwrap()];
-    let commission = PixelCommission { parameters: &parameters, photo, artworks, checkpoint: None };
-    let mut course = card().paint_pixels(commission).unwrap();
+    let commission = PixelCommission { parameters, photo, artworks, checkpoint: None };
+    let mut course = opened(card().paint_pixels(commission));
     assert_eq!(course.step().unwrap().unwrap().number, 1);
     let Product::Painting(painting) = course.finish(None).unwrap() else { panic!("painting makes a picture") };
     assert_eq!((painting.width(), painting.height()), (48, 32));
