@@ -4,6 +4,9 @@
 //! compiled for AVX-512, for AVX2 with FMA, and for what every processor has; the last is also the tests' oracle.
 //! Threads come from a [`ComputePool`] that the caller passes.
 //!
+//! Convolutions of 3x3 and stride 1 go through [`winograd`], everything else through [`direct`], which sends 9x9 kernels
+//! between pictures and channels on to `nested`.
+//!
 //! `unsafe` is found in [`simd`] (instructions), in `disjoint` (a slice that tasks write in parts) and, one line each,
 //! where a task takes its part. There is none elsewhere in this workspace.
 #![expect(clippy::inline_always, reason = "code for one backend must end up inside that backend's entry")]
