@@ -27,7 +27,7 @@ async fn a_style_is_measured_from_the_command_line_with_every_photo_named() {
     for term in ["style", "content"] {
         let of = |place: &Value| place[term].as_f64().unwrap();
         let (a, b) = (of(&measured["photos"][0]), of(&measured["photos"][1]));
-        assert!(a > 0.0 && b > 0.0 && (of(&measured["mean"]) - (a + b) / 2.0).abs() < 1e-9, "{measured}");
+        assert!(a > 0.0 && b > 0.0 && (of(&measured["mean"]) - f64::midpoint(a, b)).abs() < 1e-9, "{measured}");
     }
     std::fs::write(photos.join("c.jpg"), "no picture").unwrap();
     let refused = desk.run("styles --measure great-wave --artwork art.png --photos photos --json").await.is(1).json();
