@@ -184,10 +184,14 @@ def measure_memory(program, folder):
         for _ in range(200):
             streams.append(socket.create_connection(("127.0.0.1", port)))
             streams[-1].sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        connection, small, waiting = http.client.HTTPConnection("127.0.0.1", port), picture(64), 0
-        while post(connection, small, PATH + "&size=256") == 202:
+        # Paintings by pixels: the first one keeps the device for longer than it takes to fill the queue.
+        connection, waiting = http.client.HTTPConnection("127.0.0.1", port), 0
+        parts = [("steps", b"100000"), ("image", picture(64)), ("artwork", picture(64))]
+        form = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value) for name, value in parts)
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        while post(connection, form + b"--b--\r\n", "/v1/paint", **headers) == 202:
             waiting += 1
-        tell(f"memory, full queue ({waiting} sent), 200 watchers", f"{resident(pid):7.1f} MiB")
+        tell(f"memory, {waiting} jobs waiting, 200 watchers", f"{resident(pid):7.1f} MiB")
 
 
 def soak(program, folder, minutes):

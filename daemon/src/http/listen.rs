@@ -6,13 +6,16 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::time::{Instant, sleep};
 
 use crate::config::Server;
 
 /// How long a start waits for the address of an earlier daemon that is just ending, as it does for its data folder.
 const PORT_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many connections may wait to be accepted: one that finds no room is tried again by its system after a second.
+const BACKLOG: u32 = 4096;
 
 /// The open doors.
 #[derive(Debug)]
@@ -66,13 +69,22 @@ impl Listeners {
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
-        match TcpListener::bind(address).await {
+        match listen(address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
                 sleep(Duration::from_millis(50)).await;
             }
             bound => return bound,
         }
     }
+}
+
+/// Binds an address; so many may be in front of the door, as far as the system allows, before one is turned away.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A daemon that starts again must not wait for the last connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Binds beside the path and renames into it, so that the socket never exists with a wider mode than 0600. A socket
