@@ -6,6 +6,7 @@ use super::disjoint::Disjoint;
 use super::layout::Shape;
 use super::norm::{Moment, Moments};
 use super::simd::{Block, LANES, Simd};
+use super::threads::ComputePool;
 
 /// What is done to every sum, in this order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +58,31 @@ impl<'a> Target<'a> {
         Self { epilogue, ..self }
     }
 
+    /// Writes in tasks of equal number a picture, each with `scratch` blocks of scratch memory.
+    pub(crate) fn in_tasks(
+        self,
+        pool: &ComputePool,
+        tasks_a_picture: usize,
+        scratch: usize,
+        work: impl Fn(&Sink<'_>, Turn<'_>, &mut [Block]) + Sync,
+    ) {
+        let (batch, blocks) = (self.shape.batch, self.shape.channel_blocks());
+        let (sink, mut tallies) = self.split(tasks_a_picture);
+        let slots = tallies.slots();
+        pool.for_each_with_scratch(batch * tasks_a_picture, scratch, |index, scratch| {
+            let tallies = slots.map(|slots| {
+                // SAFETY: each task has slots of its own.
+                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
+                unsafe {
+                    slots.range(index * blocks..(index + 1) * blocks)
+                }
+            });
+            let (n, task) = (index / tasks_a_picture, index % tasks_a_picture);
+            work(&sink, Turn { n, task, tallies }, scratch);
+        });
+        tallies.finish();
+    }
+
     /// Splits into what tasks share and where their statistics go; checks the sizes.
     pub(crate) fn split(self, tasks_a_picture: usize) -> (Sink<'a>, Tallies<'a>) {
         let blocks = self.shape.batch * self.shape.channel_blocks() * self.held.len() * self.shape.width;
@@ -74,6 +100,16 @@ impl<'a> Target<'a> {
         };
         (sink, tallies)
     }
+}
+
+/// Which part of the work a task is.
+pub(crate) struct Turn<'a> {
+    /// The picture.
+    pub(crate) n: usize,
+    /// The task's number among those of the picture.
+    pub(crate) task: usize,
+    /// Where its statistics go, one of each channel block, if they are wanted.
+    pub(crate) tallies: Option<&'a mut [Tally]>,
 }
 
 /// The output as tasks see it; rows count from the first one to be written.
@@ -268,12 +304,12 @@ impl<'a> Tallies<'a> {
     }
 
     /// Returns the slots of all tasks: of task `t` of picture `n`, from `(n * tasks_a_picture + t) * channel_blocks`.
-    pub(crate) fn slots(&mut self) -> Option<Disjoint<'_, Tally>> {
+    fn slots(&mut self) -> Option<Disjoint<'_, Tally>> {
         self.moments.is_some().then(|| Disjoint::new(&mut self.all))
     }
 
     /// Merges all tallies into the moments.
-    pub(crate) fn finish(self) {
+    fn finish(self) {
         let Some(moments) = self.moments else { return };
         for n in 0..self.batch {
             for task in 0..self.tasks_a_picture {

@@ -5,6 +5,7 @@
 //! tile are zero, so 25 products do.
 
 mod gradient;
+mod passes;
 mod transform;
 
 pub use gradient::winograd_kernel_gradient;
@@ -13,7 +14,7 @@ use std::ops::Range;
 
 use super::disjoint::Disjoint;
 use super::multiply::{Product, packed_index};
-use super::output::{Sink, Tally, Target};
+use super::output::{Sink, Tally, Target, Turn};
 use super::simd::{Backend, Block, Kernel, LANES, Simd};
 use super::source::{Border, Growth, Source, Window};
 use super::threads::ComputePool;
@@ -194,43 +195,28 @@ impl Winograd {
         let tiles = Tiles::new(&target);
         let tasks = tiles.count().div_ceil(self.tiles_a_task());
         let at_once = tiles.count().div_ceil(tasks);
-        let batch = target.shape.batch;
         let first_row = target.rows.start;
-        let (sink, mut tallies) = target.split(tasks);
-        let slots = tallies.slots();
         let input_stride = odd_lines(self.inputs.div_ceil(LANES) * at_once);
-        let output_blocks = self.outputs.div_ceil(LANES);
-        let output_stride = odd_lines(output_blocks.min(OUTPUT_BLOCKS_AT_ONCE) * at_once);
+        let output_stride = odd_lines(self.outputs.div_ceil(LANES).min(OUTPUT_BLOCKS_AT_ONCE) * at_once);
         let scratch = PRODUCTS * (input_stride + output_stride);
-        pool.for_each_with_scratch(batch * tasks, scratch, |index, scratch| {
-            let (n, task) = (index / tasks, index % tasks);
-            let range = task * at_once..tiles.count().min((task + 1) * at_once);
-            let tallies = slots.map(|slots| {
-                // SAFETY: each task has slots of its own.
-                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
-                unsafe {
-                    slots.range(index * output_blocks..(index + 1) * output_blocks)
-                }
-            });
+        target.in_tasks(pool, tasks, scratch, |sink, Turn { n, task, tallies }, scratch| {
             let (transformed, products) = scratch.split_at_mut(PRODUCTS * input_stride);
-            let task = BlockTask {
+            pool.backend().run(BlockTask {
                 kernel: self,
                 source,
                 geometry,
-                sink: &sink,
+                sink,
                 tiles,
                 first_row,
                 n,
-                range,
+                range: task * at_once..tiles.count().min((task + 1) * at_once),
                 transformed,
                 products,
                 input_stride,
                 output_stride,
                 tallies,
-            };
-            pool.backend().run(task);
+            });
         });
-        tallies.finish();
     }
 }
 
@@ -350,75 +336,6 @@ fn is_zero_when_doubled(product: usize) -> bool {
     product / 6 == 2 || product % 6 == 2
 }
 
-impl Winograd {
-    /// All threads transform, then all multiply, then all transform back: each matrix is read once.
-    fn run_in_phases(
-        &self,
-        pool: &ComputePool,
-        source: &Source<'_>,
-        geometry: Geometry,
-        target: Target<'_>,
-        shared: &mut Vec<Block>,
-    ) {
-        let tiles = Tiles::new(&target);
-        let (batch, first_row) = (target.shape.batch, target.rows.start);
-        let (sink, _) = target.split(1);
-        let total = batch * tiles.count();
-        let passes = total.div_ceil(TILES_A_PASS);
-        let at_once = total.div_ceil(passes);
-        let (input_blocks, output_blocks) = (self.inputs.div_ceil(LANES), self.outputs.div_ceil(LANES));
-        let (input_stride, output_stride) = (odd_lines(input_blocks * at_once), odd_lines(output_blocks * at_once));
-        shared.resize(shared.len().max(PRODUCTS * (input_stride + output_stride)), Block::ZERO);
-        let (transformed, products) = shared.split_at_mut(PRODUCTS * input_stride);
-        for start in (0..total).step_by(at_once) {
-            let pass = Pass {
-                kernel: self,
-                source,
-                geometry,
-                sink: &sink,
-                tiles,
-                first_row,
-                range: start..total.min(start + at_once),
-                input_stride,
-                output_stride,
-            };
-            pass.run(pool, transformed, products);
-        }
-    }
-}
-
-/// Tiles that go through a large kernel together: enough to use each of its lines often, few enough for the cache.
-const TILES_A_PASS: usize = 256;
-
-/// Some tiles of all pictures on their way through a large kernel.
-struct Pass<'a> {
-    kernel: &'a Winograd,
-    source: &'a Source<'a>,
-    geometry: Geometry,
-    sink: &'a Sink<'a>,
-    tiles: Tiles,
-    first_row: usize,
-    range: Range<usize>,
-    input_stride: usize,
-    output_stride: usize,
-}
-
-impl Pass<'_> {
-    fn run(&self, pool: &ComputePool, transformed: &mut [Block], products: &mut [Block]) {
-        let backend = pool.backend();
-        let (input_blocks, output_blocks) = (self.kernel.inputs.div_ceil(LANES), self.kernel.outputs.div_ceil(LANES));
-        let shared = Disjoint::new(&mut *transformed);
-        pool.for_each(input_blocks, |cb| backend.run(TransformIn { pass: self, cb, out: shared }));
-        let shared = Disjoint::new(&mut *products);
-        pool.for_each(PRODUCTS, |i| backend.run(Multiply { pass: self, i, transformed, out: shared }));
-        pool.for_each(output_blocks, |kb| backend.run(TransformOut { pass: self, kb, products }));
-    }
-
-    fn pictures(&self) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
-        pictures(self.tiles, self.range.clone())
-    }
-}
-
 /// Returns each picture in a range of tiles of all pictures, the range of its tiles, and where they begin.
 #[inline(always)]
 fn pictures(tiles: Tiles, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
@@ -427,89 +344,4 @@ fn pictures(tiles: Tiles, range: Range<usize>) -> impl Iterator<Item = (usize, R
         let (start, end) = (range.start.max(n * count), range.end.min((n + 1) * count));
         (n, start - n * count..end - n * count, start - range.start)
     })
-}
-
-struct TransformIn<'a> {
-    pass: &'a Pass<'a>,
-    cb: usize,
-    out: Disjoint<'a, Block>,
-}
-
-impl Kernel for TransformIn<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (pass, cb) = (self.pass, self.cb);
-        let count = pass.range.len();
-        for (n, range, offset) in pass.pictures() {
-            let input = InputTransform {
-                source: pass.source,
-                geometry: pass.geometry,
-                tiles: pass.tiles,
-                first_row: pass.first_row,
-                n,
-                cb,
-                stride: pass.input_stride,
-            };
-            input.run(simd, range, self.out, cb * count + offset);
-        }
-    }
-}
-
-struct Multiply<'a> {
-    pass: &'a Pass<'a>,
-    i: usize,
-    transformed: &'a [Block],
-    out: Disjoint<'a, Block>,
-}
-
-impl Kernel for Multiply<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (pass, i, count) = (self.pass, self.i, self.pass.range.len());
-        if pass.geometry.doubled && is_zero_when_doubled(i) {
-            return;
-        }
-        let matrix_len = pass.kernel.matrices.len() / PRODUCTS;
-        let product = Product {
-            rows: &self.transformed[i * pass.input_stride..(i + 1) * pass.input_stride],
-            matrix: &pass.kernel.matrices[i * matrix_len..(i + 1) * matrix_len],
-            count,
-            stride: count,
-            input_blocks: pass.kernel.inputs.div_ceil(LANES),
-            output_blocks: pass.kernel.outputs.div_ceil(LANES),
-        };
-        // SAFETY: each task has a product of its own.
-        #[expect(unsafe_code, reason = "tasks write disjoint products")]
-        let out = unsafe { self.out.range(i * pass.output_stride..(i + 1) * pass.output_stride) };
-        product.run(simd, out);
-    }
-}
-
-struct TransformOut<'a> {
-    pass: &'a Pass<'a>,
-    kb: usize,
-    products: &'a [Block],
-}
-
-impl Kernel for TransformOut<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (pass, kb) = (self.pass, self.kb);
-        let count = pass.range.len();
-        for (n, range, offset) in pass.pictures() {
-            let products = &self.products[kb * count + offset..];
-            let output = OutputTransform {
-                sink: pass.sink,
-                tiles: pass.tiles,
-                n,
-                kb,
-                stride: pass.output_stride,
-                doubled: pass.geometry.doubled,
-            };
-            output.run(simd, range, products, None);
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::phases::Phases;
 use super::{Form, Input, tile};
-use crate::kernels::output::{Sink, Tally, Target};
+use crate::kernels::output::{Sink, Tally, Target, Turn};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd, floats};
 use crate::kernels::source::{Border, FEW, Growth, Window, packed_lanes};
 use crate::kernels::threads::ComputePool;
@@ -27,36 +27,13 @@ impl Phased {
     }
 
     pub(super) fn run(&self, pool: &ComputePool, input: &Input<'_>, before: [usize; 2], target: Target<'_>) {
-        let (rows, batch, first_row) = (target.rows.len(), target.shape.batch, target.rows.start);
-        let cut = Cut::new(self, rows, target.shape.width);
-        let tasks = cut.tasks();
-        let output_blocks = target.shape.channel_blocks();
-        let (sink, mut tallies) = target.split(tasks);
-        let slots = tallies.slots();
-        pool.for_each_with_scratch(batch * tasks, cut.scratch, |index, scratch| {
-            let (n, task) = (index / tasks, index % tasks);
-            let tallies = slots.map(|slots| {
-                // SAFETY: each task has slots of its own.
-                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
-                unsafe {
-                    slots.range(index * output_blocks..(index + 1) * output_blocks)
-                }
-            });
+        let first_row = target.rows.start;
+        let cut = Cut::new(self, target.rows.len(), target.shape.width);
+        target.in_tasks(pool, cut.tasks(), cut.scratch, |sink, Turn { n, task, tallies }, scratch| {
             let (rows, columns) = cut.part(task);
-            pool.backend().run(Task {
-                phased: self,
-                input,
-                before,
-                sink: &sink,
-                first_row,
-                n,
-                rows,
-                columns,
-                scratch,
-                tallies,
-            });
+            let task = Task { phased: self, input, before, sink, first_row, n, rows, columns, scratch, tallies };
+            pool.backend().run(task);
         });
-        tallies.finish();
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{POINTS, PRODUCTS, SIDE, SPAN, TILE, kernel_transform, output_tile};
 use crate::kernels::direct::{Form, Input};
 use crate::kernels::multiply::{packed_index, tile_rows, with_rows};
-use crate::kernels::output::{Running, Sink, Tally, Target};
+use crate::kernels::output::{Running, Sink, Tally, Target, Turn};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd, floats, floats_mut};
 use crate::kernels::source::{Border, FEW, Growth, Window};
 use crate::kernels::threads::ComputePool;
@@ -64,24 +64,13 @@ impl FromFew {
         let (tiles_down, tiles_across) = (rows.len().div_ceil(TILE), shape.width.div_ceil(TILE));
         let (down, across) = (tiles_down.div_ceil(TASK[0]), tiles_across.div_ceil(TASK[1]));
         let largest = Layout { rows: tiles_down.div_ceil(down), tiles: tiles_across.div_ceil(across) };
-        let output_blocks = shape.channel_blocks();
-        let (sink, mut tallies) = target.split(down * across);
-        let slots = tallies.slots();
-        pool.for_each_with_scratch(shape.batch * down * across, largest.blocks(), |index, scratch| {
-            let (n, task) = (index / (down * across), index % (down * across));
+        target.in_tasks(pool, down * across, largest.blocks(), |sink, Turn { n, task, tallies }, scratch| {
             let (top, left) = (task / across * largest.rows * TILE, task % across * largest.tiles * TILE);
-            let tallies = slots.map(|slots| {
-                // SAFETY: each task has slots of its own.
-                #[expect(unsafe_code, reason = "tasks write disjoint tallies")]
-                unsafe {
-                    slots.range(index * output_blocks..(index + 1) * output_blocks)
-                }
-            });
             pool.backend().run(Task {
                 kernel: self,
                 input,
                 before,
-                sink: &sink,
+                sink,
                 first_row: rows.start,
                 n,
                 rows: top..rows.len().min(top + largest.rows * TILE),
@@ -90,7 +79,6 @@ impl FromFew {
                 tallies,
             });
         });
-        tallies.finish();
     }
 }
 
