@@ -224,7 +224,10 @@ impl Intake {
         caller.require(Role::Submit)?;
         self.accepts()?;
         let naming = self.0.naming.lock().await;
-        if let Parameters::Train(parameters) = &self.record(job).await?.job.parameters {
+        let stands = self.record(job).await?.job;
+        if let (Parameters::Train(parameters), JobState::Failed { .. } | JobState::Cancelled { .. }) =
+            (&stands.parameters, &stands.state)
+        {
             self.check_name(parameters)?;
         }
         let retried = self.steer(job, |record| match record.job.state {

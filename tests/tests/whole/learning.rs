@@ -365,6 +365,9 @@ async fn a_name_that_was_taken_meanwhile_keeps_the_style_for_another_one() {
     house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
     assert_eq!(strings.deed(), Deed::Open(4), "nothing is learned twice");
     assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
+    // Its name is taken now, by itself; but that is not why.
+    let refusal = house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::WrongState);
 }
 
 #[tokio::test(flavor = "multi_thread")]
