@@ -16,6 +16,7 @@ mod mangle;
 mod puppet;
 mod served;
 mod terminal;
+mod training;
 
 pub use browser::{Browser, DESK, PHONE};
 pub use chance::Chance;
@@ -28,3 +29,4 @@ pub use mangle::Mangler;
 pub use puppet::{Act, Deed, Move, Puppet, puppet};
 pub use served::{Served, upload};
 pub use terminal::{Answers, KITTY, PLAIN, SILENT, SIXEL, Terminal};
+pub use training::tiny_training;

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tests::{Chance, picture};
+use tests::{Chance, picture, tiny_training};
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval, timeout};
 
@@ -132,12 +131,7 @@ impl Client {
     /// The smallest training there is.
     async fn train(&self) -> Option<reqwest::Response> {
         let number = self.acknowledged.trainings.fetch_add(1, Ordering::Relaxed);
-        let artwork = Part::bytes(picture(80, 72)).file_name("artwork.png");
-        let mut form = Form::new().part("artwork", artwork).text("name", format!("tiny-{number}"));
-        for (name, value) in [("steps", "6"), ("batch", "1"), ("size", "64"), ("art_size", "64"), ("width", "4")] {
-            form = form.text(name, value);
-        }
-        form = form.text("residuals", "1").text("init", "none").text("checkpoint_every", "2");
+        let form = tiny_training(&format!("tiny-{number}"), 6).text("checkpoint_every", "2");
         self.http.post(format!("{}/v1/train", self.url)).multipart(form).send().await.ok()
     }
 

@@ -10,7 +10,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tests::disk::{Disk, Fate, Rule};
-use tests::picture;
+use tests::{picture, tiny_training};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::crash::Atelierd;
@@ -50,20 +50,7 @@ impl<'a> Patient<'a> {
 
     /// Submits a training that does not end by itself.
     async fn training(&self) -> String {
-        let artwork = Part::bytes(picture(96, 80)).file_name("artwork.png");
-        let fields = [
-            ("name", "tiny"),
-            ("steps", "200000"),
-            ("batch", "1"),
-            ("size", "64"),
-            ("art_size", "64"),
-            ("width", "4"),
-            ("residuals", "1"),
-            ("init", "none"),
-            ("checkpoint_every", "4"),
-        ];
-        let form = Form::new().part("artwork", artwork);
-        let form = fields.into_iter().fold(form, |form, (name, value)| form.text(name, value));
+        let form = tiny_training("tiny", 200_000).text("checkpoint_every", "4");
         let answer = self.client.post(format!("{}/v1/train", self.daemon.url)).multipart(form).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::ACCEPTED);
         answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()

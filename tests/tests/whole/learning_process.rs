@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
-use tests::picture;
+use tests::{picture, tiny_training};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::crash::Atelierd;
@@ -16,24 +16,8 @@ const LONG: Duration = Duration::from_secs(240);
 
 /// The smallest training there is, in so many steps.
 async fn train(daemon: &Atelierd, steps: u32) -> String {
-    let artwork = Part::bytes(picture(96, 80)).file_name("artwork.png");
-    let steps = steps.to_string();
-    let fields = [
-        ("name", "tiny"),
-        ("steps", &steps),
-        ("batch", "1"),
-        ("size", "64"),
-        ("art_size", "64"),
-        ("width", "4"),
-        ("residuals", "1"),
-        ("init", "none"),
-        ("seed", "5"),
-        ("checkpoint_every", "4"),
-        ("preview_every", "7"),
-    ];
-    let form = fields
-        .iter()
-        .fold(Form::new().part("artwork", artwork), |form, (name, value)| form.text(*name, (*value).to_owned()));
+    let form = tiny_training("tiny", steps);
+    let form = form.text("seed", "5").text("checkpoint_every", "4").text("preview_every", "7");
     let answer = Client::new().post(format!("{}/v1/train", daemon.url)).multipart(form).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     let job: Value = answer.json().await.unwrap();

@@ -9,7 +9,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tests::disk::{Call, Disk, Fact, Told, facts};
-use tests::picture;
+use tests::{picture, tiny_training};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -108,20 +108,7 @@ fn file(width: u32) -> Part {
 }
 
 fn lesson() -> Form {
-    let fields = [
-        ("name", "tiny"),
-        ("steps", "24"),
-        ("batch", "1"),
-        ("size", "64"),
-        ("art_size", "64"),
-        ("width", "4"),
-        ("residuals", "1"),
-        ("init", "none"),
-        ("checkpoint_every", "4"),
-        ("preview_every", "7"),
-    ];
-    let form = Form::new().part("artwork", Part::bytes(picture(96, 80)).file_name("artwork.png"));
-    fields.into_iter().fold(form, |form, (name, value)| form.text(name, value))
+    tiny_training("tiny", 24).text("checkpoint_every", "4").text("preview_every", "7")
 }
 
 /// Returns a life, the same for all tests. There is none where disks can't be watched.
