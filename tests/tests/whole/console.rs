@@ -88,6 +88,20 @@ fn a_person_paints_trains_loses_the_daemon_and_misses_nothing() {
     terminal.is_given_back();
 }
 
+/// The two come over different ways; one that is seen must not hide the other.
+#[test]
+fn a_key_pressed_in_the_moment_of_a_resize_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = daemon(folder.path(), "127.0.0.1:0");
+    let terminal = open(&mut console(&format!("http://{}", running.address), folder.path()));
+    terminal.shows("● connected");
+    for round in 0..40 {
+        terminal.resize((100 + round % 2, 30));
+        terminal.press(if round % 2 == 0 { "4" } else { "1" });
+        terminal.shows(if round % 2 == 0 { "THREADS" } else { "no jobs yet" });
+    }
+}
+
 #[test]
 fn the_terminal_is_given_back_after_a_signal() {
     let folder = tempfile::tempdir().unwrap();
