@@ -10,6 +10,7 @@ mod stage;
 
 use crate::kernels::ComputePool;
 use crate::kernels::layout::{Shape, to_blocked};
+use crate::kernels::memory::resized;
 use crate::kernels::simd::Block;
 use crate::kernels::source::{Affine, Prelude, Source};
 use crate::network::{Layer, Network, OutputMap, Upsample, Weights};
@@ -176,7 +177,7 @@ impl Backprop {
         let map = self.input.map[0];
         self.input.map = vec![map; shape.batch];
         self.input.shape = Some(shape);
-        to_blocked(pool, shape, photos, stage::resized(&mut self.input.blocks, shape.blocks()));
+        to_blocked(pool, shape, photos, resized(&mut self.input.blocks, shape.blocks()));
         pool.map_chunks(&mut self.stages, 1, |_, stage| stage[0].prepare(&self.parameters));
         let layers = &self.network.layers;
         let mut index = 0;
@@ -198,7 +199,7 @@ impl Backprop {
                 index += 1;
                 let (before, own) = self.sums.split_at_mut(i);
                 let x = view(&self.input, done, before, layers, i);
-                stage::sum(pool, &x, &b[0].output(), stage::resized(&mut own[0], x.shape.blocks()));
+                stage::sum(pool, &x, &b[0].output(), resized(&mut own[0], x.shape.blocks()));
             }
             if let Some(bad) = self.stages[..index].iter().rposition(|stage| !stage.is_finite()) {
                 return Err(BackpropError::NotFinite { layer: bad });
@@ -243,7 +244,7 @@ impl Backprop {
         let painted = self.stages[index - 1]
             .output_shape(view(&self.input, &self.stages, &self.sums, layers, layers.len() - 1).shape);
         debug_assert_eq!(painted.batch, shape.batch, "a painting a photo");
-        to_blocked(pool, painted, &self.of_planes, stage::resized(current, painted.blocks()));
+        to_blocked(pool, painted, &self.of_planes, resized(current, painted.blocks()));
         for (i, layer) in layers.iter().enumerate().rev() {
             index -= 1;
             let (done, rest) = self.stages.split_at_mut(index);

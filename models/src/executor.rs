@@ -17,7 +17,8 @@ use std::ops::ControlFlow;
 pub use plan::Plan;
 
 use crate::kernels::ComputePool;
-use crate::kernels::simd::{Block, LANES, aligned, zeroed};
+use crate::kernels::memory::{aligned, zeroed};
+use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::Pixels;
 use crate::network::{Network, Weights};
 use stage::{Element, Stage};

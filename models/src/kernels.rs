@@ -7,8 +7,8 @@
 //! Convolutions of 3x3 and stride 1 go through [`winograd`], everything else through [`direct`], which sends 9x9 kernels
 //! between pictures and channels on to `nested`.
 //!
-//! `unsafe` is found in [`simd`] (instructions), in `disjoint` (a slice that tasks write in parts) and, one line each,
-//! where a task takes its part. There is none elsewhere in this workspace.
+//! `unsafe` is found in [`simd`] (instructions), in [`memory`] (large pages), in `disjoint` (a slice that tasks write in
+//! parts) and, one line each, where a task takes its part. There is none elsewhere in this workspace.
 #![expect(clippy::inline_always, reason = "code for one backend must end up inside that backend's entry")]
 #![expect(clippy::missing_panics_doc, reason = "a panic is a caller's tensor of another size than its shape says")]
 
@@ -19,6 +19,7 @@ pub mod fold;
 pub mod gram;
 pub mod layout;
 pub mod max_pool;
+pub mod memory;
 mod multiply;
 mod nested;
 pub mod norm;

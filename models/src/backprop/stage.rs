@@ -6,6 +6,7 @@ use crate::kernels::direct::{Direct, Form, Input, KernelGradient, Narrow};
 use crate::kernels::elementwise;
 use crate::kernels::fold::Padded;
 use crate::kernels::layout::{Shape, channel_vector};
+use crate::kernels::memory::{resized, zeros};
 use crate::kernels::norm::Moments;
 use crate::kernels::norm_backward::{NormPass, norm_backward};
 use crate::kernels::output::{Epilogue, Target};
@@ -27,14 +28,6 @@ pub(super) struct Stage {
     padded: Vec<Block>,
     /// Its kernel for the way there and back, where Winograd's algorithm serves.
     winograd: Option<[Winograd; 2]>,
-}
-
-/// Makes a buffer of a size; what it holds is left from before.
-pub(super) fn resized(buffer: &mut Vec<Block>, blocks: usize) -> &mut [Block] {
-    if buffer.len() < blocks {
-        buffer.resize(blocks, Block::ZERO);
-    }
-    &mut buffer[..blocks]
 }
 
 /// Writes the sum of two tensors, each after its prelude.
@@ -355,9 +348,8 @@ impl Stage {
 
 /// Copies a tensor with its prelude applied.
 fn finished(pool: &ComputePool, input: &Source<'_>) -> Vec<Block> {
-    let mut values = vec![Block::ZERO; input.shape.blocks()];
-    let zeros = vec![Block::ZERO; values.len()];
-    sum(pool, input, &Source::whole(&zeros, input.shape), &mut values);
+    let (mut values, nothing) = (zeros(input.shape.blocks()), zeros(input.shape.blocks()));
+    sum(pool, input, &Source::whole(&nothing, input.shape), &mut values);
     values
 }
 

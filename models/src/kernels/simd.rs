@@ -39,21 +39,6 @@ pub fn floats_mut(blocks: &mut [Block]) -> &mut [f32] {
     }
 }
 
-/// Returns memory for `blocks` blocks of zeros, which the system hands out page by page when they are first touched;
-/// [`aligned`] views it.
-#[must_use]
-pub fn zeroed(blocks: usize) -> Vec<f32> {
-    vec![0.0; (blocks + 1) * LANES]
-}
-
-/// Views floats as blocks, from the first that is aligned as they are.
-pub fn aligned(floats: &mut [f32]) -> &mut [Block] {
-    // SAFETY: `Block` is `repr(C)` around `[f32; 16]`, for which every bit pattern is valid, and `align_to_mut` aligns.
-    #[expect(unsafe_code, reason = "a view of the same memory")]
-    let (_, blocks, _) = unsafe { floats.align_to_mut() };
-    blocks
-}
-
 /// Arithmetic on sixteen lanes.
 pub(crate) trait Simd: Copy + Send + Sync {
     /// Sixteen floats in registers.
@@ -63,6 +48,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn splat(self, x: f32) -> Self::V;
     fn load(self, from: &Block) -> Self::V;
     fn store(self, v: Self::V, to: &mut Block);
+    /// Asks for a cache line that will be read soon. Any address will do, also one where nothing is.
+    #[inline(always)]
+    fn prefetch(self, _from: *const Block) {}
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::disjoint::Disjoint;
+use super::memory::resized;
 use super::simd::{Backend, Block};
 
 /// The threads that one logical device computes on.
@@ -72,15 +73,13 @@ impl ComputePool {
         let next = AtomicUsize::new(0);
         self.pool.broadcast(|thread| {
             let mut scratch = lock(&self.scratch[thread.index()]);
-            if scratch.len() < blocks {
-                scratch.resize(blocks, Block::ZERO);
-            }
+            let scratch = resized(&mut scratch, blocks);
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
                     break;
                 }
-                task(index, &mut scratch[..blocks]);
+                task(index, scratch);
             }
         });
     }

@@ -13,6 +13,7 @@ pub use gradient::winograd_kernel_gradient;
 use std::ops::Range;
 
 use super::disjoint::Disjoint;
+use super::memory::zeros;
 use super::multiply::{Product, packed_index};
 use super::output::{Sink, Tally, Target, Turn};
 use super::simd::{Backend, Block, Kernel, LANES, Simd};
@@ -137,7 +138,7 @@ impl Winograd {
 
     fn transformed(kernel: &[f32], outputs: usize, inputs: usize, direction: Direction) -> Self {
         let blocks = PRODUCTS * inputs.next_multiple_of(LANES) * outputs.div_ceil(LANES);
-        let mut transformed = Self { inputs, outputs, direction, matrices: vec![Block::ZERO; blocks] };
+        let mut transformed = Self { inputs, outputs, direction, matrices: zeros(blocks) };
         transformed.renew(kernel);
         transformed
     }

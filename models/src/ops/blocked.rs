@@ -3,6 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 
 use crate::kernels::layout::{Shape, from_blocked, to_blocked};
+use crate::kernels::memory::zeros;
 use crate::kernels::{Block, ComputePool};
 
 /// A tensor in the kernels' layout.
@@ -21,7 +22,7 @@ impl Blocked {
     }
 
     pub(super) fn zeros(shape: Shape) -> Self {
-        Self { shape, blocks: vec![Block::ZERO; shape.blocks()] }
+        Self { shape, blocks: zeros(shape.blocks()) }
     }
 
     /// Copies into a tensor.

@@ -4,6 +4,7 @@ use super::{Backward, LAYERS, Tap, Vgg};
 use crate::kernels::direct::Input;
 use crate::kernels::layout::{Shape, to_blocked};
 use crate::kernels::max_pool::{max_pool, max_pool_backward, pooled};
+use crate::kernels::memory::resized;
 use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::Block;
 use crate::kernels::source::{Border, Prelude, Source};
@@ -21,14 +22,6 @@ pub struct Features {
     shapes: Vec<Shape>,
     gradients: [Vec<Block>; 3],
     shared: Vec<Block>,
-}
-
-/// Makes a buffer of a size; what it holds is left from before.
-fn resized(buffer: &mut Vec<Block>, blocks: usize) -> &mut [Block] {
-    if buffer.len() < blocks {
-        buffer.resize(blocks, Block::ZERO);
-    }
-    &mut buffer[..blocks]
 }
 
 impl Features {

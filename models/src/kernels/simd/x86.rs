@@ -6,11 +6,12 @@
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_hadd_ps,
-    _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_store_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_shuffle_ps, _mm512_store_ps, _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    __m256, __m512, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps,
+    _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask,
+    _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_store_ps, _mm512_sub_ps, _mm512_unpackhi_ps,
+    _mm512_unpacklo_ps,
 };
 
 use super::{Block, Kernel, LANES, Simd};
@@ -82,6 +83,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_store_ps(to.0.as_mut_ptr(), v) }
     }
     #[inline(always)]
+    fn prefetch(self, from: *const Block) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(from.cast()));
+    }
+    #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         proven!(_mm512_add_ps(a, b))
     }
@@ -150,6 +155,10 @@ impl Simd for Avx2 {
             // SAFETY: proven as above; both halves of a `Block` are 32 bytes, aligned to 32.
             unsafe { _mm256_store_ps(half.as_mut_ptr(), v) }
         }
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const Block) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(from.cast()));
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {

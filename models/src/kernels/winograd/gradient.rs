@@ -6,6 +6,7 @@ use super::transform::InputTransform;
 use super::{Geometry, PRODUCTS, TILE, Tiles, is_zero_when_doubled, odd_lines};
 use crate::kernels::disjoint::Disjoint;
 use crate::kernels::layout::Shape;
+use crate::kernels::memory::resized;
 use crate::kernels::multiply::packed_index;
 use crate::kernels::outer::{ROWS, outer};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd};
@@ -35,7 +36,7 @@ pub fn winograd_kernel_gradient(
     let (input_stride, output_stride) = (odd_lines(input_blocks * at_once), odd_lines(output_blocks * at_once));
     let sums_len = input_blocks * LANES * output_blocks;
     let parts = [PRODUCTS * input_stride, PRODUCTS * output_stride, PRODUCTS * sums_len];
-    scratch.resize(scratch.len().max(parts.iter().sum()), Block::ZERO);
+    let scratch = resized(scratch, parts.iter().sum());
     let (x, rest) = scratch.split_at_mut(parts[0]);
     let (dy, rest) = rest.split_at_mut(parts[1]);
     let sums = &mut rest[..parts[2]];

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::transform::{InputTransform, OutputTransform};
 use super::{Geometry, PRODUCTS, Tiles, Winograd, is_zero_when_doubled, odd_lines, pictures};
 use crate::kernels::disjoint::Disjoint;
+use crate::kernels::memory::resized;
 use crate::kernels::multiply::Product;
 use crate::kernels::output::{Sink, Target};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd};
@@ -29,7 +30,7 @@ impl Winograd {
         let at_once = total.div_ceil(passes);
         let (input_blocks, output_blocks) = (self.inputs.div_ceil(LANES), self.outputs.div_ceil(LANES));
         let (input_stride, output_stride) = (odd_lines(input_blocks * at_once), odd_lines(output_blocks * at_once));
-        shared.resize(shared.len().max(PRODUCTS * (input_stride + output_stride)), Block::ZERO);
+        let shared = resized(shared, PRODUCTS * (input_stride + output_stride));
         let (transformed, products) = shared.split_at_mut(PRODUCTS * input_stride);
         for start in (0..total).step_by(at_once) {
             let pass = Pass {
