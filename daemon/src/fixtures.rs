@@ -60,7 +60,7 @@ pub(crate) fn record_with(key: Option<&str>, email: Option<&str>) -> Record {
         id: JobId::new(),
         parameters: Parameters::Stylize(parameters),
         priority: Priority::Interactive,
-        state: JobState::Queued,
+        state: JobState::Queued { steps_done: 0 },
         created_at: Timestamp::now(),
         attempt: 0,
         mail: email.map(|to| Delivery { to: to.to_owned(), state: MailState::Pending, attempts: 0 }),

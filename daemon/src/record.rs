@@ -7,6 +7,7 @@ use protocol::{Delivery, ErrorCode, Failure, Job, JobResult, JobState, Mail, Mai
 use serde::{Deserialize, Serialize};
 
 use crate::scheduler::Class;
+use crate::spool::Spool;
 
 /// A job's record, the same bytes in the spool and in the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,13 +154,13 @@ impl Record {
             return Cow::Borrowed(self);
         }
         let mut kept = self.clone();
-        kept.job.state = JobState::Queued;
+        kept.job.state = JobState::Queued { steps_done: self.job.state.steps_done() };
         Cow::Owned(kept)
     }
 
     /// Pauses the job until the disk has room again.
     pub fn wait_for_room(&mut self, warning: String) {
-        self.job.state = JobState::Paused;
+        self.job.state = JobState::Paused { steps_done: self.job.state.steps_done() };
         self.job.warnings.push(warning);
         self.waits_for_room = true;
     }
@@ -168,6 +169,18 @@ impl Record {
     pub fn has_room(&mut self) {
         if std::mem::take(&mut self.waits_for_room) {
             self.job.warnings.pop();
+        }
+    }
+
+    /// Takes note of the steps after which a job that waits or is paused will go on, as its checkpoint has them. Returns
+    /// whether that is news.
+    pub fn note_steps(&mut self, spool: &Spool) -> bool {
+        let kept = spool.kept_steps(&self.job);
+        match &mut self.job.state {
+            JobState::Queued { steps_done } | JobState::Paused { steps_done } => {
+                std::mem::replace(steps_done, kept) != kept
+            }
+            _ => false,
         }
     }
 

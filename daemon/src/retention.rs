@@ -82,11 +82,11 @@ pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Disp
         let dispatch = dispatch.clone();
         let woken = store.write(move |ledger| {
             let mut record = ledger.record(id)?;
-            if record.job.state != JobState::Paused || !record.waits_for_room {
+            if record.job.state.name() != StateName::Paused || !record.waits_for_room {
                 return None;
             }
             record.has_room();
-            record.job.state = JobState::Queued;
+            record.job.state = JobState::Queued { steps_done: record.job.state.steps_done() };
             Some(ledger.save(&record).map(|()| dispatch.enqueue(&record)))
         });
         match woken.durable_blocking() {

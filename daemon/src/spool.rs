@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use protocol::{ErrorCode, JobId, JobState};
+use protocol::{ErrorCode, Job, JobId, JobState};
 
 use crate::disk::{Trust, make_folder};
 use crate::record::Record;
@@ -159,6 +159,13 @@ impl Spool {
     /// Those of the file system.
     pub fn describe_checkpoint(&self, id: JobId) -> io::Result<Option<protocol::Checkpoint>> {
         checkpoint::describe(&self.folder(id).join("checkpoint"))
+    }
+
+    /// Returns the steps after which a job goes on: none, where it is not done in steps or has no checkpoint to read.
+    #[must_use]
+    pub fn kept_steps(&self, job: &Job) -> u64 {
+        let checkpoint = job.parameters.steps().and_then(|_| self.describe_checkpoint(job.id).ok()?);
+        checkpoint.map_or(0, |checkpoint| checkpoint.step)
     }
 
     /// Throws away what a job goes on from.

@@ -50,10 +50,7 @@ impl Workplace {
         let noted = self.store.write(move |ledger| {
             if let Some(mut record) = ledger.record(id).filter(|record| is_current(record, attempt)) {
                 change(&mut record);
-                // Without room for the record its row still says so, until the next start.
-                if ledger.save(&record).is_err() {
-                    ledger.put(&record);
-                }
+                ledger.save_anyway(&record);
             }
         });
         if let Err(error) = noted.durable_blocking() {

@@ -140,13 +140,29 @@ impl Job {
             Parameters::Paint(_) => None,
         }
     }
+
+    /// Returns how much is done of a job that runs, or that will go on from there. A photo that waits begins anew, and
+    /// what has ended has no more to do.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        match self.state {
+            JobState::Running { progress, .. } => Some(progress),
+            JobState::Queued { steps_done } | JobState::Paused { steps_done } if steps_done > 0 => {
+                Some(Progress::of_steps(steps_done, self.parameters.steps()?))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A job's state; each carries what is true in it and nothing else.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobState {
     /// Waiting for a device.
-    Queued,
+    Queued {
+        /// Steps that a training or painting has done before and goes on after.
+        steps_done: u64,
+    },
     /// On a device now.
     Running {
         /// When this attempt began.
@@ -157,7 +173,10 @@ pub enum JobState {
         progress: Progress,
     },
     /// Held back until resumed.
-    Paused,
+    Paused {
+        /// Steps that a training or painting has done before and goes on after.
+        steps_done: u64,
+    },
     /// Finished, with a result.
     Succeeded {
         /// When the last attempt began.
@@ -192,9 +211,9 @@ impl JobState {
     #[must_use]
     pub const fn name(&self) -> StateName {
         match self {
-            Self::Queued => StateName::Queued,
+            Self::Queued { .. } => StateName::Queued,
             Self::Running { .. } => StateName::Running,
-            Self::Paused => StateName::Paused,
+            Self::Paused { .. } => StateName::Paused,
             Self::Succeeded { .. } => StateName::Succeeded,
             Self::Failed { .. } => StateName::Failed,
             Self::Cancelled { .. } => StateName::Cancelled,
@@ -205,6 +224,16 @@ impl JobState {
     #[must_use]
     pub const fn is_finished(&self) -> bool {
         matches!(self, Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. })
+    }
+
+    /// Returns the steps that are done of a training or painting that has not ended.
+    #[must_use]
+    pub const fn steps_done(&self) -> u64 {
+        match self {
+            Self::Queued { steps_done } | Self::Paused { steps_done } => *steps_done,
+            Self::Running { progress, .. } => progress.steps(),
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => 0,
+        }
     }
 }
 
@@ -228,6 +257,16 @@ impl Parameters {
             Self::Stylize(_) => JobKind::Stylize,
             Self::Train(_) => JobKind::Train,
             Self::Paint(_) => JobKind::Paint,
+        }
+    }
+
+    /// Returns how many steps the work has; a photo in a learned style is not painted in steps.
+    #[must_use]
+    pub const fn steps(&self) -> Option<u32> {
+        match self {
+            Self::Stylize(_) => None,
+            Self::Train(parameters) => Some(parameters.steps),
+            Self::Paint(parameters) => Some(parameters.steps),
         }
     }
 }
@@ -259,7 +298,7 @@ pub struct Wishes {
     pub note: Option<String>,
 }
 
-/// How much of a running job is done.
+/// How much of a job is done that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Units done so far, at most `total`.
@@ -271,6 +310,23 @@ pub struct Progress {
     /// Units a second, once known.
     #[serde(skip)]
     pub rate: Option<f64>,
+}
+
+impl Progress {
+    /// Counts steps.
+    #[must_use]
+    pub const fn of_steps(done: u64, total: u32) -> Self {
+        Self { done, total: total as u64, unit: ProgressUnit::Step, rate: None }
+    }
+
+    /// Returns the steps that are done, where it counts steps.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        match self.unit {
+            ProgressUnit::Step => self.done,
+            ProgressUnit::Percent => 0,
+        }
+    }
 }
 
 words! {

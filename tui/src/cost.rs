@@ -60,15 +60,6 @@ fn painted(painting: &PaintParameters, (width, height): SizePx) -> SizePx {
     (scaled(width), scaled(height))
 }
 
-/// Returns how many steps a job is to have.
-pub(crate) const fn steps(parameters: &Parameters) -> u32 {
-    match parameters {
-        Parameters::Train(training) => training.steps,
-        Parameters::Paint(painting) => painting.steps,
-        Parameters::Stylize(_) => 0,
-    }
-}
-
 /// Estimates the seconds that a training or painting takes, from how fast the newest of these jobs that is of its kind
 /// went; none while there is none.
 pub(crate) fn seconds<'a>(
@@ -86,7 +77,7 @@ pub(crate) fn seconds<'a>(
             // One that went on after a pause began anew: what it did before is not in this span.
             JobState::Succeeded { started_at, finished_at, result, .. } if job.attempt == 1 && *finished_at <= now => {
                 let seconds = finished_at.duration_since(*started_at).as_secs_f64();
-                (seconds / f64::from(steps(&job.parameters)), result.width.zip(result.height))
+                (seconds / f64::from(job.parameters.steps()?), result.width.zip(result.height))
             }
             _ => return None,
         };
@@ -96,7 +87,7 @@ pub(crate) fn seconds<'a>(
         Parameters::Paint(painting) => picture.map(|photo| painted(painting, photo)),
         _ => None,
     };
-    Some(pace * work(parameters, size)? * f64::from(steps(parameters)))
+    Some(pace * work(parameters, size)? * f64::from(parameters.steps()?))
 }
 
 /// Returns a measure of a step's work: for each pixel the loss network's share, and in a training the style network's.

@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, EventBody, JobId, JobState};
+use protocol::{ErrorCode, EventBody, JobId, JobState, StateName};
 
 use super::turns::Turns;
 use super::{Dispatch, Order, Word};
 use crate::engine::Engine;
 use crate::record::Record;
 use crate::scheduler::{Input, Slot};
-use crate::work::{Outcome, Preparation, Run, Turn, Workplace, failure, first_progress, is_current, is_set};
+use crate::work::{Outcome, Preparation, Run, Turn, Workplace, failure, first_progress, is_set};
 
 /// A device, as its thread sees it.
 pub(super) struct Device {
@@ -179,7 +179,7 @@ impl Device {
     /// Returns a job that was interrupted before it was begun, if it still waits.
     fn give_back(&self, job: JobId) {
         if let Ok(Some(record)) = self.workplace.store.record(job)
-            && record.job.state == JobState::Queued
+            && record.job.state.name() == StateName::Queued
         {
             self.dispatch.enqueue(&record);
         }
@@ -191,7 +191,7 @@ impl Device {
         let spool = self.workplace.spool.clone();
         let begun = self.workplace.store.write(move |ledger| {
             let mut record = ledger.record(job)?;
-            if record.job.state != JobState::Queued {
+            if record.job.state.name() != StateName::Queued {
                 return None;
             }
             record.job.attempt += 1;
@@ -212,8 +212,14 @@ impl Device {
         let requeue = self.dispatch.clone();
         let spool = self.workplace.spool.clone();
         let ended = self.workplace.store.write(move |ledger| {
-            let Some(mut record) = ledger.record(id).filter(|record| is_current(record, attempt)) else { return };
-            let JobState::Running { started_at, device, .. } = record.job.state.clone() else { return };
+            let Some(mut record) = ledger.record(id).filter(|record| record.job.attempt == attempt) else { return };
+            let JobState::Running { started_at, device, .. } = record.job.state.clone() else {
+                // Somebody has decided about it; after which step it goes on is known only now.
+                if record.note_steps(&spool) {
+                    ledger.save_anyway(&record);
+                }
+                return;
+            };
             let finished_at = Timestamp::now();
             match outcome {
                 Outcome::Succeeded(result) => {
@@ -230,21 +236,20 @@ impl Device {
                     record.job.state = JobState::Failed { started_at: Some(started_at), finished_at, error };
                 }
                 // Nobody has decided about it: it made room, or the daemon ends, and it waits again.
-                Outcome::Interrupted => record.job.state = JobState::Queued,
+                Outcome::Interrupted => record.job.state = JobState::Queued { steps_done: 0 },
                 Outcome::NoRoom(warning) => {
                     tracing::warn!(warning, "the job is paused until the disk has room");
                     record.wait_for_room(warning);
                 }
             }
+            record.note_steps(&spool);
             record.release_letter(finished_at);
             if let Ok(bytes) = spool.side_bytes(&record) {
                 record.side_bytes = bytes;
             }
-            if ledger.save(&record).is_err() {
-                // No room for the record: the row alone says so until the next start, which runs the job again.
-                ledger.put(&record);
-            }
-            if record.job.state == JobState::Queued {
+            // A job whose end has no room in the spool is run again after the next start.
+            ledger.save_anyway(&record);
+            if record.job.state.name() == StateName::Queued {
                 requeue.enqueue(&record);
             }
         });

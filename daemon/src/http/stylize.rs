@@ -135,7 +135,7 @@ async fn answer_when_finished(server: &Server, submission: &Submission, wait: Du
         JobState::Cancelled { .. } => {
             Refused::from(Refusal::new(ErrorCode::WrongState, "the job was cancelled meanwhile")).into_response()
         }
-        JobState::Queued | JobState::Running { .. } | JobState::Paused => accepted(&job),
+        JobState::Queued { .. } | JobState::Running { .. } | JobState::Paused { .. } => accepted(&job),
     };
     let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs())).expect("digits are a header's text");
     response.headers_mut().insert(PREFERENCE_APPLIED, applied);

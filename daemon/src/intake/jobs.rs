@@ -169,7 +169,7 @@ impl Intake {
                 return Ok(Then::Withdraw);
             }
             record.ends_early = true;
-            record.job.state = JobState::Queued;
+            record.job.state = JobState::Queued { steps_done: record.job.state.steps_done() };
             Ok(Then::Enqueue)
         })
         .await
@@ -181,15 +181,18 @@ impl Intake {
     /// `wrong_state` when it is finished.
     pub async fn pause(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
-        self.steer(job, |record| match record.job.state {
+        let live = self.0.live.clone();
+        self.steer(job, move |record| match record.job.state {
             // A pause that would end by itself becomes a person's own.
-            JobState::Paused if record.waits_for_room => {
+            JobState::Paused { .. } if record.waits_for_room => {
                 record.has_room();
                 Ok(Then::Save)
             }
-            JobState::Paused => Ok(Then::Nothing),
-            JobState::Queued | JobState::Running { .. } => {
-                record.job.state = JobState::Paused;
+            JobState::Paused { .. } => Ok(Then::Nothing),
+            JobState::Queued { .. } | JobState::Running { .. } => {
+                let told = live.progress(record.job.id).map(|progress| progress.steps());
+                let steps_done = told.unwrap_or_else(|| record.job.state.steps_done());
+                record.job.state = JobState::Paused { steps_done };
                 Ok(Then::Withdraw)
             }
             _ => Err(wrong_state(record, "only a queued or running job can be paused")),
@@ -204,9 +207,9 @@ impl Intake {
     pub async fn resume(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
         self.steer(job, |record| match record.job.state {
-            JobState::Paused => {
+            JobState::Paused { steps_done } => {
                 record.has_room();
-                record.job.state = JobState::Queued;
+                record.job.state = JobState::Queued { steps_done };
                 Ok(Then::Enqueue)
             }
             _ => Err(wrong_state(record, "only a paused job can be resumed")),
@@ -224,19 +227,21 @@ impl Intake {
         caller.require(Role::Submit)?;
         self.accepts()?;
         let naming = self.0.naming.lock().await;
+        let spool = Arc::clone(&self.0.spool);
         let stands = self.record(job).await?.job;
         if let (Parameters::Train(parameters), JobState::Failed { .. } | JobState::Cancelled { .. }) =
             (&stands.parameters, &stands.state)
         {
             self.check_name(parameters)?;
         }
-        let retried = self.steer(job, |record| match record.job.state {
+        let retried = self.steer(job, move |record| match record.job.state {
             JobState::Failed { .. } | JobState::Cancelled { .. } if record.expired => Err(Refusal::new(
                 ErrorCode::ResultGone,
                 format!("the photo of job {} is no longer kept; submit it anew", record.job.id),
             )),
             JobState::Failed { .. } | JobState::Cancelled { .. } => {
-                record.job.state = JobState::Queued;
+                record.job.state = JobState::Queued { steps_done: 0 };
+                record.note_steps(&spool);
                 record.crashes = 0;
                 record.ends_early = false;
                 record.renew_letter();
@@ -370,7 +375,7 @@ impl Intake {
                         *progress = now;
                     }
                 }
-                JobState::Queued => {
+                JobState::Queued { .. } => {
                     job.queue_position = queue.iter().position(|id| *id == job.id).map(|place| place as u64);
                 }
                 _ => {}

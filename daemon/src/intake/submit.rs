@@ -61,7 +61,7 @@ impl Intake {
             id: JobId::new(),
             parameters,
             priority,
-            state: JobState::Queued,
+            state: JobState::Queued { steps_done: 0 },
             created_at: Timestamp::now(),
             attempt: 0,
             mail: wishes.email.map(|to| Delivery { to, state: MailState::Pending, attempts: 0 }),

@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn a_job_that_goes_on_has_no_letter() {
         let mut job = job();
-        job.state = JobState::Queued;
+        job.state = JobState::Queued { steps_done: 0 };
         let from = crate::mail::address::sender("a@example.org").unwrap();
         let letter = Letter {
             job: &job,

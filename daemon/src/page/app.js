@@ -333,7 +333,10 @@ const span = (seconds) => (seconds < 100 ? `${Math.round(seconds)} s` : `${Math.
 
 /** Says how far a job is. @param {Job} job @returns {string} */
 export function describe({ kind, state, queue_position: before, progress, eta_seconds: left, rate, error, result }) {
-  if (state === "queued") return before ? `Waiting, ${before} before it` : before === 0 ? "Next in line" : "Waiting";
+  const stands = progress && state !== "running" ? `, at step ${progress.done} of ${progress.total}` : "";
+  if (state === "queued") {
+    return (before ? `Waiting, ${before} before it` : before === 0 ? "Next in line" : "Waiting") + stands;
+  }
   const rest = left && left >= 1 ? `, about ${span(left)} left` : "";
   const verb = kind === "train" ? "Learning" : "Painting";
   const speed = rate ? `, ${rate.toFixed(1)} steps a second` : "";
@@ -343,7 +346,7 @@ export function describe({ kind, state, queue_position: before, progress, eta_se
   if (state === "running") return `${verb}, ${percent(progress)} %${rest}`;
   if (state === "failed") return `Failed: ${error?.detail}`;
   if (state === "succeeded") return kind === "train" ? "Learned" : `${result?.width} × ${result?.height}`;
-  return state === "paused" ? "Paused" : "Cancelled";
+  return state === "paused" ? `Paused${stands}` : "Cancelled";
 }
 
 /** Says everything about a job that a person may want to know. @param {Job} job */
@@ -437,8 +440,8 @@ export function drawControls(where, job) {
   const download = where.querySelector("[data-do=download]");
   if (result) Object.assign(download, { href: result, download: paintingOf(job) ? "" : `${job?.style}.safetensors` });
   const bar = where.querySelector("progress");
-  bar.hidden = state !== "queued" && state !== "running";
-  if (state === "running") bar.value = percent(job?.progress);
+  bar.hidden = state !== "queued" && state !== "running" && !job?.progress;
+  if (state === "running" || job?.progress) bar.value = percent(job?.progress);
   else bar.removeAttribute("value");
 }
 

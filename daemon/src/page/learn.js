@@ -132,7 +132,7 @@ function drawLesson(id) {
   const points = curves.get(id) ?? [];
   const newest = points[points.length - 1];
   // Progress is told now and then, the loss at every step.
-  const progress = newest && job.progress ? { ...job.progress, done: newest.step } : job.progress;
+  const progress = newest && job.progress && job.state === "running" ? { ...job.progress, done: newest.step } : job.progress;
   const loss = newest ? [`loss ${newest.total.toFixed(2)}`] : [];
   const words = [describe({ ...job, progress }), ...loss, ...(job.warnings ?? [])];
   dress(card, {

@@ -76,6 +76,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Saves a changed job, and where the spool has no room for its record, its row alone: that says so until the next
+    /// start.
+    pub fn save_anyway(&mut self, record: &Record) {
+        if self.save(record).is_err() {
+            self.put(record);
+        }
+    }
+
     /// Forgets a job: its folder, then its row.
     ///
     /// # Errors

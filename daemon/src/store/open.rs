@@ -142,6 +142,9 @@ fn restore(
             return Ok(());
         }
     };
+    let is_known = row == Some(&record);
+    // The last checkpoint may have come after both.
+    record.note_steps(spool);
     match row {
         Some(row) if row.job.state.name() == StateName::Running => {
             record.take_back(row.job.attempt, Timestamp::now());
@@ -152,6 +155,7 @@ fn restore(
             ledger.count(row);
             return Ok(());
         }
+        _ if is_known => {}
         _ => report.restored += 1,
     }
     ledger.put(&record);

@@ -39,7 +39,7 @@ impl Summary {
             S::Succeeded { finished_at, .. } | S::Failed { finished_at, .. } | S::Cancelled { finished_at, .. } => {
                 Some(finished_at.as_second())
             }
-            S::Queued | S::Running { .. } | S::Paused => None,
+            S::Queued { .. } | S::Running { .. } | S::Paused { .. } => None,
         };
         Self {
             state: record.job.state.name(),

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use protocol::{EventBody, JobState, StateName};
+use protocol::{EventBody, JobState, Parameters, Progress, StateName, TrainOrder};
 
 use crate::fixtures::{House, record, record_with};
 use crate::record::Record;
+use crate::spool::Checkpoint;
 
 fn all(house: &House) -> Vec<Record> {
     let ids = house.store.summaries(|jobs| jobs.oldest_first().map(|(id, _)| id).collect::<Vec<_>>());
@@ -115,7 +116,7 @@ fn where_spool_and_index_differ_the_spool_wins() {
     let house = House::open(data.path());
     let mut record = record();
     house.accept(&record);
-    record.job.state = JobState::Paused;
+    record.job.state = JobState::Paused { steps_done: 0 };
     // As a power cut leaves it that comes after the spool's write and before the index's.
     house.spool.update(&record).unwrap();
     house.close();
@@ -137,7 +138,7 @@ fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end
         let house = House::open(data.path());
         let running = house.store.write(move |ledger| {
             let mut record = ledger.record(id).unwrap();
-            assert_eq!(record.job.state, JobState::Queued, "before crash {crash}");
+            assert_eq!(record.job.state.name(), StateName::Queued, "before crash {crash}");
             record.job.attempt += 1;
             let progress =
                 protocol::Progress { done: 0, total: 100, unit: protocol::job::ProgressUnit::Percent, rate: None };
@@ -152,6 +153,37 @@ fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end
     let record = house.store.record(id).unwrap().unwrap();
     assert_eq!((record.job.state.name(), record.job.attempt), (StateName::Failed, 21));
     house.close();
+}
+
+#[test]
+fn after_a_crash_a_training_shows_the_steps_that_its_checkpoint_holds() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let order = TrainOrder::new("my-wave".parse().unwrap());
+    let parameters = Parameters::Train(order.fill().unwrap());
+    let [mut paused, mut running] = [record(), record()];
+    for record in [&mut paused, &mut running] {
+        record.job.parameters = parameters.clone();
+    }
+    paused.job.state = JobState::Paused { steps_done: 100 };
+    house.accept(&paused);
+    house.accept(&running);
+    // The last checkpoint of each comes after what its record says.
+    for (record, step) in [(&paused, 150), (&running, 50)] {
+        let checkpoint = Checkpoint { step, curve: Vec::new(), state: Vec::new() };
+        house.spool.put_checkpoint(record.job.id, &checkpoint).unwrap();
+    }
+    let (started_at, device, progress) = (jiff::Timestamp::now(), "cpu".to_owned(), Progress::of_steps(0, 400));
+    running.job.state = JobState::Running { started_at, device, progress };
+    house.store.write(move |ledger| ledger.put(&running)).durable_blocking().unwrap();
+    house.close();
+    for _ in 0..2 {
+        let house = House::open(data.path());
+        let states: Vec<_> = all(&house).into_iter().map(|record| record.job.state).collect();
+        assert_eq!(states, [JobState::Paused { steps_done: 150 }, JobState::Queued { steps_done: 50 }]);
+        assert_eq!(house.report.restored, 0);
+        house.close();
+    }
 }
 
 #[test]

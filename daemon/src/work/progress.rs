@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::job::ProgressUnit;
-use protocol::{EventBody, JobId, Parameters, Progress};
+use protocol::{EventBody, JobId, Progress};
 
 use super::Workplace;
 use crate::record::Record;
@@ -18,16 +18,10 @@ const PACE_STEPS: usize = 20;
 
 /// Returns how far a job is when work on it begins: a training or painting is where its checkpoint is.
 pub(crate) fn first_progress(record: &Record, spool: &Spool) -> Progress {
-    let done = || spool.describe_checkpoint(record.job.id).ok().flatten().map_or(0, |checkpoint| checkpoint.step);
-    match &record.job.parameters {
-        Parameters::Stylize(_) => Progress { done: 0, total: 100, unit: ProgressUnit::Percent, rate: None },
-        Parameters::Train(parameters) => of_steps(done(), parameters.steps, None),
-        Parameters::Paint(parameters) => of_steps(done(), parameters.steps, None),
+    match record.job.parameters.steps() {
+        Some(steps) => Progress::of_steps(spool.kept_steps(&record.job), steps),
+        None => Progress { done: 0, total: 100, unit: ProgressUnit::Percent, rate: None },
     }
-}
-
-fn of_steps(done: u64, total: u32, rate: Option<f64>) -> Progress {
-    Progress { done, total: total.into(), unit: ProgressUnit::Step, rate }
 }
 
 /// Tells how far a photo is.
@@ -72,7 +66,7 @@ impl StepTeller {
         if self.ended.len() > PACE_STEPS + 1 {
             self.ended.pop_front();
         }
-        let progress = of_steps(done, total, self.rate());
+        let progress = Progress { rate: self.rate(), ..Progress::of_steps(done, total) };
         workplace.live.set_progress(job, progress);
         let is_last = done == u64::from(total);
         if is_last || self.told.is_none_or(|told| now - told >= PROGRESS_INTERVAL) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use models::losses::LossTerms;
 use models::picture::{self, OutputFormat};
-use protocol::{ErrorCode, EventBody, JobId, JobState, LossPoint, Parameters};
+use protocol::{ErrorCode, EventBody, JobId, LossPoint, Parameters};
 
 use super::open::Kept;
 use super::progress::StepTeller;
@@ -195,11 +195,9 @@ impl Run {
     fn stop(&mut self) -> Result<protocol::JobResult, Outcome> {
         let id = self.id();
         let record = self.workplace.store.record(id).ok().flatten();
-        let is_wanted =
-            |state: &JobState| matches!(state, JobState::Running { .. } | JobState::Queued | JobState::Paused);
         match record {
             Some(record) if record.ends_early && is_current(&record, self.record.job.attempt) => self.end_early(),
-            Some(record) if is_wanted(&record.job.state) => {
+            Some(record) if !record.job.state.is_finished() => {
                 self.keep()?;
                 Err(Outcome::Interrupted)
             }

@@ -9,6 +9,7 @@ impl From<Job> for wire::Job {
     fn from(job: Job) -> Self {
         let kind = job.kind().number();
         let state = job.state.name().number();
+        let progress = job.progress();
         let mut message = Self {
             id: job.id.to_string(),
             kind,
@@ -18,6 +19,7 @@ impl From<Job> for wire::Job {
             created_at: Some(timestamp(job.created_at)),
             attempt: job.attempt,
             queue_position: job.queue_position,
+            progress: progress.map(Into::into),
             warnings: job.warnings,
             mail: job.mail.map(Into::into),
             note: job.note,
@@ -33,11 +35,10 @@ impl wire::Job {
     /// Fills in what belongs to one state.
     fn put_state(&mut self, state: JobState) {
         match state {
-            JobState::Queued | JobState::Paused => {}
-            JobState::Running { started_at, device, progress } => {
+            JobState::Queued { .. } | JobState::Paused { .. } => {}
+            JobState::Running { started_at, device, progress: _ } => {
                 self.started_at = Some(timestamp(started_at));
                 self.device = Some(device);
-                self.progress = Some(progress.into());
             }
             JobState::Succeeded { started_at, finished_at, device, result } => {
                 self.started_at = Some(timestamp(started_at));
@@ -61,13 +62,15 @@ impl wire::Job {
     fn take_state(&mut self) -> Result<JobState, WireError> {
         let started_at = self.started_at.take().map(|at| instant("started_at", at)).transpose()?;
         let finished_at = self.finished_at.take().map(|at| instant("finished_at", at)).transpose()?;
+        let progress = self.progress.take().map(Progress::try_from).transpose()?;
+        let steps_done = progress.map_or(0, |progress| progress.steps());
         Ok(match required("state", self.state)? {
-            StateName::Queued => JobState::Queued,
-            StateName::Paused => JobState::Paused,
+            StateName::Queued => JobState::Queued { steps_done },
+            StateName::Paused => JobState::Paused { steps_done },
             StateName::Running => JobState::Running {
                 started_at: present("started_at", started_at)?,
                 device: present("device", self.device.take())?,
-                progress: present("progress", self.progress.take())?.try_into()?,
+                progress: present("progress", progress)?,
             },
             StateName::Succeeded => JobState::Succeeded {
                 started_at: present("started_at", started_at)?,

@@ -191,8 +191,8 @@ fn result() -> impl Strategy<Value = JobResult> {
 fn state() -> impl Strategy<Value = JobState> {
     let failure = (word(ErrorCode::ALL), text()).prop_map(|(code, detail)| Failure { code, detail });
     prop_oneof![
-        Just(JobState::Queued),
-        Just(JobState::Paused),
+        any::<u64>().prop_map(|steps_done| JobState::Queued { steps_done }),
+        any::<u64>().prop_map(|steps_done| JobState::Paused { steps_done }),
         (at(), text(), progress()).prop_map(|(started_at, device, progress)| JobState::Running {
             started_at,
             device,
@@ -213,6 +213,15 @@ fn state() -> impl Strategy<Value = JobState> {
     ]
 }
 
+/// Takes steps away from a photo, which has none to go on after.
+fn fitting(state: JobState, parameters: &Parameters) -> JobState {
+    match state {
+        JobState::Queued { .. } if parameters.steps().is_none() => JobState::Queued { steps_done: 0 },
+        JobState::Paused { .. } if parameters.steps().is_none() => JobState::Paused { steps_done: 0 },
+        state => state,
+    }
+}
+
 fn delivery() -> impl Strategy<Value = Delivery> {
     (text(), word(MailState::ALL), any::<u32>()).prop_map(|(to, state, attempts)| Delivery { to, state, attempts })
 }
@@ -229,9 +238,9 @@ fn job() -> impl Strategy<Value = Job> {
             queue_position,
         )| Job {
             id,
+            state: fitting(state, &parameters),
             parameters,
             priority,
-            state,
             created_at,
             attempt,
             mail,

@@ -39,9 +39,9 @@ pub struct JobJson {
     pub device: Option<String>,
     /// How many jobs go before it.
     pub queue_position: Option<u64>,
-    /// How much is done.
+    /// How much is done: of a running job, and of a training or painting that waits or is paused after steps of it.
     pub progress: Option<Progress>,
-    /// Units a second.
+    /// Units a second, while it runs.
     pub rate: Option<f64>,
     /// Seconds left, estimated.
     pub eta_seconds: Option<f64>,
@@ -65,6 +65,7 @@ impl From<Job> for JobJson {
         let kind = job.kind();
         let state = job.state.name();
         let style = job.style().cloned();
+        let progress = job.progress();
         let mut json = Self {
             id: job.id,
             kind,
@@ -78,9 +79,9 @@ impl From<Job> for JobJson {
             attempt: job.attempt,
             device: None,
             queue_position: job.queue_position,
-            progress: None,
-            rate: None,
-            eta_seconds: None,
+            progress,
+            rate: progress.and_then(|progress| progress.rate),
+            eta_seconds: progress.and_then(|progress| progress.eta_seconds()),
             skipped_files: job.skipped_files,
             error: None,
             warnings: job.warnings,
@@ -89,13 +90,10 @@ impl From<Job> for JobJson {
             note: job.note,
         };
         match job.state {
-            JobState::Queued | JobState::Paused => {}
-            JobState::Running { started_at, device, progress } => {
+            JobState::Queued { .. } | JobState::Paused { .. } => {}
+            JobState::Running { started_at, device, progress: _ } => {
                 json.started_at = Some(started_at);
                 json.device = Some(device);
-                json.rate = progress.rate;
-                json.eta_seconds = progress.eta_seconds();
-                json.progress = Some(progress);
             }
             JobState::Succeeded { started_at, finished_at, device, result } => {
                 json.started_at = Some(started_at);
@@ -156,9 +154,10 @@ impl TryFrom<JobJson> for Job {
         }
         let missing = |key| BrokenJob::MissingKey { state: json.state, key };
         let started_at = json.started_at;
+        let steps_done = json.progress.map_or(0, |progress| progress.steps());
         let state = match json.state {
-            StateName::Queued => JobState::Queued,
-            StateName::Paused => JobState::Paused,
+            StateName::Queued => JobState::Queued { steps_done },
+            StateName::Paused => JobState::Paused { steps_done },
             StateName::Running => JobState::Running {
                 started_at: started_at.ok_or_else(|| missing("started_at"))?,
                 device: json.device.ok_or_else(|| missing("device"))?,
@@ -209,7 +208,7 @@ mod tests {
             id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
             parameters,
             priority: Priority::Batch,
-            state: JobState::Queued,
+            state: JobState::Queued { steps_done: 3 },
             created_at: "2026-11-24T12:00:00Z".parse().unwrap(),
             attempt: 0,
             mail: None,
@@ -220,6 +219,7 @@ mod tests {
         };
         let json = serde_json::to_value(&job).unwrap();
         assert_eq!(serde_json::from_value::<Job>(json.clone()).unwrap(), job);
+        assert_eq!((&json["rate"], &json["eta_seconds"]), (&Value::Null, &Value::Null), "it stands still");
         json
     }
 
@@ -228,10 +228,21 @@ mod tests {
         let train = job(Parameters::Train(TrainOrder::new("my-wave".parse().unwrap()).fill().unwrap()));
         assert_eq!((&train["kind"], &train["style"]), (&json!("train"), &json!("my-wave")));
         assert_eq!((&train["parameters"]["steps"], &train["parameters"]["init"]), (&json!(400), &json!("auto")));
+        assert_eq!(train["progress"], json!({"done": 3, "total": 400, "unit": "step"}));
         assert_eq!(train["skipped_files"], json!(["a.jpg: cut short"]));
         let paint = job(Parameters::Paint(PaintOrder::default().fill(1, OutputFormat::Png).unwrap()));
         assert_eq!((&paint["kind"], &paint["style"]), (&json!("paint"), &Value::Null));
         assert_eq!(paint["parameters"]["artwork_weights"], json!([1.0]));
+    }
+
+    #[test]
+    fn a_job_that_has_done_no_step_shows_none() {
+        let mut train = job(Parameters::Train(TrainOrder::new("my-wave".parse().unwrap()).fill().unwrap()));
+        // As an older daemon wrote it.
+        train["progress"] = Value::Null;
+        let read = serde_json::from_value::<Job>(train).unwrap();
+        assert_eq!((&read.state, read.progress()), (&JobState::Queued { steps_done: 0 }, None));
+        assert_eq!(serde_json::to_value(read).unwrap()["progress"], Value::Null);
     }
 
     #[test]

@@ -54,6 +54,9 @@ fn a_store_of_the_second_version_opens_as_it_was_left() {
         assert_eq!(house.store.job_of_key(&caller, key).unwrap(), Some(id));
     }
     assert_eq!(house.spool.checkpoint(training).unwrap().unwrap().step, 5);
+    // Its record says nothing of steps; the checkpoint does.
+    let job = house.store.record(training).unwrap().unwrap().job;
+    assert_eq!(job.progress().map(|progress| progress.done), Some(5));
     house.close();
 }
 

@@ -47,11 +47,16 @@ async fn is_given_out(house: &House, waiting: JobId) {
 
 /// Waits until a job is in a state.
 async fn reaches(house: &House, job: JobId, state: StateName) -> Job {
+    becomes(house, job, |now| now.state.name() == state).await
+}
+
+/// Waits until a job is as it should be.
+async fn becomes(house: &House, job: JobId, is_right: impl Fn(&Job) -> bool) -> Job {
     let mut news = house.daemon().store().feed().follow();
     let reached = async {
         loop {
             let now = house.job(job).await;
-            if now.state.name() == state {
+            if is_right(&now) {
                 return now;
             }
             news.changed().await.unwrap();
@@ -158,6 +163,57 @@ async fn a_paused_training_goes_on_where_it_was() {
     assert_eq!(steps(&house, job.id), up_to(100));
 }
 
+/// Says how many of how many steps a job shows as done.
+fn shown(job: &Job) -> Option<(u64, u64)> {
+    job.progress().map(|progress| (progress.done, progress.total))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_training_shows_how_far_it_is_also_after_a_restart_and_while_it_waits() {
+    let (mut house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    let paused = house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!(shown(&paused), Some((5, 100)));
+    let done = 5 + strings.until_dropped();
+    let paused = becomes(&house, job.id, |now| shown(now) == Some((done, 100))).await;
+    let json = serde_json::to_value(&paused).unwrap();
+    assert_eq!(json["progress"], serde_json::json!({"done": done, "total": 100, "unit": "step"}));
+    assert_eq!((&json["state"], &json["rate"], &json["eta_seconds"]), (&"paused".into(), &().into(), &().into()));
+    let feed = house.daemon().store().feed().after(0, Some(job.id)).unwrap().0;
+    let told = feed.iter().rev().find_map(|event| match &event.body {
+        EventBody::State(job) => Some(shown(job)),
+        _ => None,
+    });
+    assert_eq!(told, Some(Some((done, 100))), "who watches hears of it");
+
+    house.reopen(Vec::new());
+    assert_eq!(house.job(job.id).await, paused);
+    let resumed = house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
+    assert_eq!((resumed.state.name(), shown(&resumed)), (StateName::Queued, Some((done, 100))));
+    let (engine, strings) = puppet("b");
+    house.reopen(vec![engine]);
+    assert_eq!(strings.deed(), Deed::Open(done));
+    strings.steps(1);
+    assert_eq!(strings.deed(), Deed::Asked);
+    assert_eq!(shown(&house.job(job.id).await), Some((done + 1, 100)));
+    strings.play(Move::Run);
+    let ended = house.finished(job.id).await;
+    assert_eq!((ended.state.name(), shown(&ended)), (StateName::Succeeded, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_the_end_of_the_daemon_interrupts_shows_how_far_it_is_while_it_waits() {
+    let (mut house, strings, job) = learning(100).await;
+    strings.steps(5);
+    assert_eq!(strings.deed(), Deed::Asked);
+    let answering = std::thread::spawn(move || strings.until_dropped());
+    house.reopen(Vec::new());
+    let done = 5 + answering.join().unwrap();
+    let waiting = house.job(job.id).await;
+    assert_eq!((waiting.state.name(), shown(&waiting)), (StateName::Queued, Some((done, 100))));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_ends_goes_on_with_the_training_after_its_next_start() {
     let (mut house, strings, job) = learning(100).await;
@@ -247,7 +303,8 @@ async fn a_failure_or_panic_ends_that_training_only_and_a_retry_goes_on_from_its
             strings.act(Act::Finish);
             assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
         }
-        house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+        let retried = house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+        assert_eq!(shown(&retried), Some((4, 10)));
         assert_eq!(strings.deed(), Deed::Open(4));
         assert_eq!(strings.deed(), Deed::Asked);
         assert_eq!(steps(&house, job.id), up_to(4), "what lay beyond the checkpoint is cut off");
@@ -296,6 +353,7 @@ async fn a_full_disk_pauses_a_training_which_goes_on_by_itself() {
     assert_eq!(strings.deed(), Deed::Dropped);
     let paused = reaches(&house, job.id, StateName::Paused).await;
     assert!(paused.warnings[0].contains("no room for its checkpoint"), "{:?}", paused.warnings);
+    assert_eq!(shown(&paused), Some((4, 10)), "what comes after the last good checkpoint is done again");
     tokio::task::block_in_place(|| house.daemon().sweep());
     assert_eq!(strings.deed(), Deed::Open(4), "from the last good checkpoint");
     strings.play(Move::Run);
@@ -403,6 +461,7 @@ async fn a_photo_that_needs_a_trainings_memory_gets_it_and_the_training_goes_on_
     strings.begun();
     let waiting = house.job(job.id).await;
     assert_eq!((waiting.state.name(), waiting.queue_position), (StateName::Queued, Some(0)));
+    assert_eq!(shown(&waiting), Some((done, 100)));
     strings.act(Act::Finish);
     assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
     assert_eq!(strings.deed(), Deed::Open(done));

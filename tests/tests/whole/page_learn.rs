@@ -57,6 +57,9 @@ async fn a_dropped_artwork_is_learned_before_ones_eyes() {
     let steps = 24 + puppet.until_dropped();
     browser.window.refresh().await.unwrap();
     browser.until(&format!("document.querySelector('.lesson') && {POINTS} === {steps}")).await;
+    browser.until(&format!("lessons.innerText.includes('Paused, at step {steps} of 400')")).await;
+    let bar = browser.value("document.querySelector('.lesson progress:not([hidden])').value").await;
+    assert_eq!(bar, json!(steps * 100 / 400));
     browser.click(".lesson [data-do=resume]").await;
     assert_eq!(puppet.deed(), Deed::Open(steps));
     browser.until(&format!("{STATE} === 'running'")).await;

@@ -11,7 +11,7 @@ async fn a_photo_goes_in_and_a_painting_of_its_size_comes_out() {
     let (engine, puppet) = puppet("a");
     let house = House::open(vec![engine]);
     let job = house.submit_one().await;
-    assert_eq!(job.state, JobState::Queued);
+    assert_eq!(job.state, JobState::Queued { steps_done: 0 });
     puppet.begun();
     assert_eq!(house.job(job.id).await.state.name(), StateName::Running);
     puppet.act(Act::Finish);
@@ -110,7 +110,7 @@ async fn a_running_job_that_is_paused_and_resumed_ends_once() {
     puppet.begun();
     house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
     let resumed = house.intake().resume(&admin(), JobRef::Id(job.id)).await.unwrap();
-    assert_eq!(resumed.state, JobState::Queued);
+    assert_eq!(resumed.state, JobState::Queued { steps_done: 0 });
     puppet.begun();
     puppet.act(Act::Finish);
     let job = house.finished(job.id).await;

@@ -30,7 +30,9 @@ pub(crate) fn can(app: &App, action: Action) -> bool {
         A::Reconnect => !live,
         A::Open => opened(app).is_some(),
         A::Cancel => may(Role::Submit) && any(|state| !state.is_finished()),
-        A::Keep => may(Role::Submit) && any(|state| matches!(state, JobState::Running { .. } | JobState::Paused)),
+        A::Keep => {
+            may(Role::Submit) && any(|state| matches!(state, JobState::Running { .. } | JobState::Paused { .. }))
+        }
         A::Pause => may(Role::Submit) && any(|state| !state.is_finished()),
         A::Retry => may(Role::Submit) && any(is_retryable),
         A::Raise | A::Lower => may(Role::Submit) && any(|state| !state.is_finished()),
@@ -334,7 +336,7 @@ fn change(app: &mut App, change: Change, fits: fn(&JobState) -> bool) -> Vec<Eff
 fn pause(app: &mut App) -> Vec<Effect> {
     let goes_on = |state: &JobState| matches!(state.name(), StateName::Queued | StateName::Running);
     if fitting(app, goes_on).is_empty() {
-        return change(app, Change::Resume, |state| matches!(state, JobState::Paused));
+        return change(app, Change::Resume, |state| matches!(state, JobState::Paused { .. }));
     }
     change(app, Change::Pause, goes_on)
 }

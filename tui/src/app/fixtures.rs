@@ -68,10 +68,10 @@ pub(crate) fn jobs() -> Vec<Job> {
         JobState::Succeeded { started_at: at(-190), finished_at: at(-175), device: "cpu".to_owned(), result };
     let error = Failure { code: ErrorCode::NotFinite, detail: "layer conv3_1 is not finite".to_owned() };
     let mut jobs = vec![
-        job(7, "great-wave", JobState::Queued),
-        job(6, "great-wave", JobState::Queued),
+        job(7, "great-wave", JobState::Queued { steps_done: 0 }),
+        job(6, "great-wave", JobState::Queued { steps_done: 0 }),
         job(5, "starry-night", running(62)),
-        job(4, "composition-vii", JobState::Paused),
+        job(4, "composition-vii", JobState::Paused { steps_done: 0 }),
         job(3, "the-scream", JobState::Failed { started_at: Some(at(-100)), finished_at: at(-95), error }),
         job(2, "great-wave", JobState::Cancelled { started_at: None, finished_at: at(-120) }),
         job(1, "starry-night", succeeded),

@@ -116,7 +116,7 @@ impl Jobs {
         if !matches!(job.state, JobState::Running { .. }) {
             self.rates.remove(&job.id);
         }
-        let is_queued = |job: &Job| job.state == JobState::Queued;
+        let is_queued = |job: &Job| matches!(job.state, JobState::Queued { .. });
         let before = self.known.get(&job.id);
         self.queue_moved |= is_queued(&job) || before.is_some_and(is_queued);
         if is_queued(&job) {
@@ -138,7 +138,7 @@ impl Jobs {
     /// Takes note of places in the queue, for jobs that still wait.
     pub(crate) fn set_places(&mut self, queue: Vec<Job>) {
         for told in queue {
-            if let Some(job) = self.known.get_mut(&told.id).filter(|job| job.state == JobState::Queued) {
+            if let Some(job) = self.known.get_mut(&told.id).filter(|job| matches!(job.state, JobState::Queued { .. })) {
                 job.queue_position = told.queue_position;
             }
         }
@@ -241,10 +241,10 @@ impl Jobs {
 /// Returns how long a job has waited for its present attempt, or waited before it.
 pub(crate) fn waited(job: &Job, now: Timestamp) -> Option<f64> {
     let until = match &job.state {
-        JobState::Queued => now,
+        JobState::Queued { .. } => now,
         JobState::Running { started_at, .. } | JobState::Succeeded { started_at, .. } => *started_at,
         JobState::Failed { started_at, .. } | JobState::Cancelled { started_at, .. } => (*started_at)?,
-        JobState::Paused => return None,
+        JobState::Paused { .. } => return None,
     };
     Some(until.duration_since(job.created_at).as_secs_f64().max(0.0))
 }
@@ -262,8 +262,8 @@ fn compare(order: Order, a: &Job, b: &Job, now: Timestamp) -> Ordering {
 const fn rank(state: &JobState) -> u8 {
     match state {
         JobState::Running { .. } => 0,
-        JobState::Queued => 1,
-        JobState::Paused => 2,
+        JobState::Queued { .. } => 1,
+        JobState::Paused { .. } => 2,
         JobState::Failed { .. } => 3,
         JobState::Cancelled { .. } => 4,
         JobState::Succeeded { .. } => 5,

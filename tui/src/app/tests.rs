@@ -324,9 +324,9 @@ fn jobs_are_sorted_by_every_column_and_back() {
 fn events_change_what_is_known() {
     let mut app = app();
     let mut job = jobs().remove(2);
-    job.state = JobState::Paused;
+    job.state = JobState::Paused { steps_done: 0 };
     hear(&mut app, EventBody::State(Box::new(job.clone())));
-    assert_eq!(app.jobs.get(job.id).unwrap().state, JobState::Paused);
+    assert_eq!(app.jobs.get(job.id).unwrap().state, JobState::Paused { steps_done: 0 });
     hear(&mut app, EventBody::Forgotten { job: job.id });
     assert_eq!(app.jobs.get(job.id), None);
     let name: StyleName = "half-copied".parse().unwrap();
@@ -345,7 +345,11 @@ fn progress_comes_between_two_states() {
     let JobState::Running { progress: known, .. } = &job.state else { panic!("{job:?}") };
     assert_eq!(known.done, 80);
     hear(&mut app, EventBody::Progress { job: id(7), progress, rate: None, eta_seconds: None });
-    assert_eq!(app.jobs.get(id(7)).unwrap().state, JobState::Queued, "late news of a job that waits again");
+    assert_eq!(
+        app.jobs.get(id(7)).unwrap().state,
+        JobState::Queued { steps_done: 0 },
+        "late news of a job that waits again"
+    );
 }
 
 #[test]
@@ -415,7 +419,7 @@ fn places_in_the_queue_are_asked_for_when_it_moves_and_not_too_often() {
     hear(&mut app, EventBody::State(Box::new(queued())));
     assert_eq!(place(&app), Some(3), "the last that is known");
     update(&mut app, at(9), Input::Tick);
-    hear(&mut app, EventBody::State(Box::new(Job { state: JobState::Paused, ..queued() })));
+    hear(&mut app, EventBody::State(Box::new(Job { state: JobState::Paused { steps_done: 0 }, ..queued() })));
     assert_eq!(update(&mut app, at(9), Input::Tick), []);
     assert_eq!(update(&mut app, at(10), Input::Tick), [Effect::Queue], "one that leaves moves it too");
 }

@@ -91,5 +91,5 @@ fn cost(app: &App, form: &Form) -> (String, Tone) {
         || "time not known before a first one".to_owned(),
         |time| format!("about {}, by the pace of the last one", seconds(time)),
     );
-    (format!("costs {memory}; {} steps: {time}", cost::steps(&wanted)), Tone::Key)
+    (format!("costs {memory}; {} steps: {time}", wanted.steps().unwrap_or(0)), Tone::Key)
 }

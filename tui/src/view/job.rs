@@ -10,7 +10,7 @@ use crate::app::jobs::waited;
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 use crate::words::{
-    Cell, bytes, cell, delivery, dimensions, moment, parameters, place, seconds, span, style, times, toned,
+    self, Cell, bytes, cell, delivery, dimensions, moment, outcome, parameters, seconds, span, style, times, toned,
 };
 
 /// Draws one job over the whole view, with its painting.
@@ -66,18 +66,18 @@ pub(super) fn rows(app: &App, job: &Job) -> Vec<(&'static str, Cell)> {
 /// Says more about a state than its name.
 fn more(app: &App, job: &Job) -> String {
     match &job.state {
-        JobState::Queued => {
-            let before = job.queue_position.map_or(String::new(), |before| format!(", {}", place(before)));
-            format!("{before}, waits for {}", waited(job, app.now).map(span).unwrap_or_default())
+        JobState::Queued { .. } => {
+            format!("{}, waits for {}", outcome(job), waited(job, app.now).map(span).unwrap_or_default())
         }
         JobState::Running { device, progress, .. } => {
             let rate = app.jobs.rate(job).map_or(String::new(), |rate| format!(", {rate:.2} a second"));
             let left = app.jobs.left(job).map_or(String::new(), |left| format!(", {} left", seconds(left)));
-            format!(" on {device}, {} of {} {}{rate}{left}", progress.done, progress.total, progress.unit)
+            format!(" on {device}, {}{rate}{left}", words::progress(*progress))
         }
         JobState::Succeeded { started_at, finished_at, device, .. } => {
             format!(" on {device} in {}", seconds(finished_at.duration_since(*started_at).as_secs_f64()))
         }
-        JobState::Paused | JobState::Failed { .. } | JobState::Cancelled { .. } => String::new(),
+        JobState::Paused { .. } => outcome(job),
+        JobState::Failed { .. } | JobState::Cancelled { .. } => String::new(),
     }
 }

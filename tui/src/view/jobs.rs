@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::app::jobs::waited;
 use crate::app::link::Link;
 use crate::theme::{Theme, Tone};
-use crate::words::{Cell, bytes, cell, dimensions, maybe, place, seconds, span, style, toned};
+use crate::words::{Cell, bytes, cell, dimensions, maybe, place, seconds, span, steps, style, toned};
 
 const COLUMNS: [Column; 8] = [
     column("ID", 8, 0),
@@ -83,12 +83,16 @@ fn progress(job: &Job) -> Cell {
             let share = progress.done as f64 / progress.total.max(1) as f64;
             toned(Tone::Active, format!("{} {:>3.0}%", bar(share, 9), (share * 100.0).floor()))
         }
-        JobState::Queued => toned(Tone::Quiet, job.queue_position.map_or_else(|| "-".to_owned(), place)),
+        JobState::Queued { .. } | JobState::Paused { .. } => {
+            // There is room for one of them; the other is told by the job in full.
+            let known = steps(job).or_else(|| job.queue_position.map(place));
+            toned(Tone::Quiet, known.unwrap_or_else(|| "-".to_owned()))
+        }
         JobState::Succeeded { result, .. } => {
             toned(Tone::Quiet, dimensions(result).unwrap_or_else(|| bytes(result.bytes)))
         }
         JobState::Failed { error, .. } => toned(Tone::Bad, error.code.as_str()),
-        JobState::Paused | JobState::Cancelled { .. } => toned(Tone::Quiet, "-"),
+        JobState::Cancelled { .. } => toned(Tone::Quiet, "-"),
     }
 }
 
@@ -101,6 +105,6 @@ fn left(app: &App, job: &Job) -> Cell {
         | JobState::Cancelled { finished_at, .. } => {
             toned(Tone::Quiet, format!("{} ago", span(app.now.duration_since(*finished_at).as_secs_f64())))
         }
-        JobState::Queued | JobState::Paused => toned(Tone::Quiet, "-"),
+        JobState::Queued { .. } | JobState::Paused { .. } => toned(Tone::Quiet, "-"),
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use jiff::SignedDuration;
+use protocol::{Event, EventBody, JobState};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -71,6 +72,33 @@ fn one_job_with_its_painting() {
     let id = app.jobs.open.unwrap();
     update(&mut app, at(0), Input::Answer(Answer::Painting(id, Some(picture()))));
     snapshots("job", app);
+}
+
+#[test]
+fn a_training_that_stands_still_shows_after_which_step_it_goes_on() {
+    for (is_paused, words) in [(true, "paused, step 150 of 400"), (false, "queued, step 150 of 400, next, waits for")] {
+        let mut app = training("");
+        let mut job = app.jobs.get(crate::app::fixtures::id(9)).unwrap().clone();
+        job.state = JobState::Queued { steps_done: 150 };
+        job.queue_position = Some(0);
+        if is_paused {
+            job.state = JobState::Paused { steps_done: 150 };
+            job.queue_position = None;
+        }
+        update(
+            &mut app,
+            at(0),
+            Input::Event(Box::new(Event { sequence: 200, at: at(0), body: EventBody::State(Box::new(job)) })),
+        );
+        press(&mut app, "1<Home>");
+        let jobs = screen(&mut app, 120, 40);
+        let row = jobs.lines().find(|line| line.contains("0909c0de")).unwrap();
+        assert!(row.contains("150/400"), "{row}");
+        assert!(jobs.contains(words), "{jobs}");
+        press(&mut app, "2");
+        let trainings = screen(&mut app, 120, 40);
+        assert!(trainings.lines().any(|line| line.contains("0909c0de") && line.contains("150/400")), "{trainings}");
+    }
 }
 
 fn training(keys: &str) -> App {

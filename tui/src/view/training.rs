@@ -9,7 +9,6 @@ use super::text::{pieces, put};
 use super::{fields, pixels};
 use crate::app::App;
 use crate::app::training::{Run, Terms, Training};
-use crate::cost::steps;
 use crate::curves::{Axis, Chart, Curve, Line, number, sign};
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
@@ -70,11 +69,8 @@ fn runs(app: &App, rows: &[protocol::JobId], theme: Theme, area: Rect, buffer: &
 }
 
 fn step(app: &App, job: &Job) -> String {
-    let done = match &job.state {
-        JobState::Running { progress, .. } => Some(progress.done),
-        _ => last_step(app, job),
-    };
-    let steps = steps(&job.parameters);
+    let done = job.progress().map(|progress| progress.done).or_else(|| last_step(app, job));
+    let steps = job.parameters.steps().unwrap_or(0);
     done.map_or_else(|| format!("-/{steps}"), |done| format!("{done}/{steps}"))
 }
 

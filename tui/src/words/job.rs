@@ -1,7 +1,8 @@
 //! What there is to say about a job.
 
 use jiff::Timestamp;
-use protocol::{Delivery, Job, JobState, OutputFormat, Parameters, StyleName};
+use protocol::job::ProgressUnit;
+use protocol::{Delivery, Job, JobState, OutputFormat, Parameters, Progress, StyleName};
 
 use super::{Cell, plain, size, toned};
 
@@ -10,21 +11,38 @@ pub(crate) fn place(before: u64) -> String {
     if before == 0 { "next".to_owned() } else { format!("{before} before it") }
 }
 
+/// Says how much of a job is done.
+pub(crate) fn progress(progress: Progress) -> String {
+    let Progress { done, total, .. } = progress;
+    match progress.unit {
+        ProgressUnit::Percent => format!("{done}%"),
+        ProgressUnit::Step => format!("step {done} of {total}"),
+    }
+}
+
+/// Says briefly after which step a job goes on that stands still.
+pub(crate) fn steps(job: &Job) -> Option<String> {
+    job.progress().map(|progress| format!("{}/{}", progress.done, progress.total))
+}
+
 /// Says what has become of a job, after its state's name.
 pub(crate) fn outcome(job: &Job) -> String {
     match &job.state {
-        JobState::Queued => job.queue_position.map_or(String::new(), |before| format!(", {}", place(before))),
+        JobState::Queued { .. } | JobState::Paused { .. } => {
+            let facts = [Some(String::new()), job.progress().map(progress), job.queue_position.map(place)];
+            facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
         JobState::Running { device, .. } => format!(" on {}", plain(device)),
         JobState::Succeeded { result, .. } => format!(", {}", size(result)),
         JobState::Failed { error, .. } => format!(": {} ({})", plain(&error.detail), error.code),
-        JobState::Paused | JobState::Cancelled { .. } => String::new(),
+        JobState::Cancelled { .. } => String::new(),
     }
 }
 
 /// Returns when a job was begun and ended, as far as it was.
 pub(crate) fn times(state: &JobState) -> Vec<(&'static str, Timestamp)> {
     let (started, finished) = match state {
-        JobState::Queued | JobState::Paused => (None, None),
+        JobState::Queued { .. } | JobState::Paused { .. } => (None, None),
         JobState::Running { started_at, .. } => (Some(*started_at), None),
         JobState::Succeeded { started_at, finished_at, .. } => (Some(*started_at), Some(*finished_at)),
         JobState::Failed { started_at, finished_at, .. } | JobState::Cancelled { started_at, finished_at } => {

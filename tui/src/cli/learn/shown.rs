@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use protocol::{Job, JobState, Parameters, Progress, StateName};
+use protocol::{Job, JobState, Parameters, StateName};
 
-use crate::words::{plain, seconds};
+use crate::words::{plain, progress, seconds};
 
 /// Progress without a terminal is told in steps of so many percent.
 const STEP: u64 = 10;
@@ -29,7 +29,7 @@ impl Shown {
             _ => "painting".to_owned(),
         };
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(steps(job));
+            let bar = ProgressBar::new(job.parameters.steps().unwrap_or(0).into());
             bar.set_style(template());
             bar.set_prefix(label.clone());
             bar
@@ -42,11 +42,12 @@ impl Shown {
         self.loss = loss.or(self.loss);
         let words = words(job, self.loss);
         if let Some(bar) = &self.bar {
-            bar.set_position(done(job));
+            bar.set_position(job.state.steps_done());
             bar.set_message(words);
             return;
         }
-        let now = (job.state.name(), 100 * done(job) / steps(job).max(1) / STEP);
+        let percent = job.progress().map_or(0, |progress| 100 * progress.done / progress.total.max(1));
+        let now = (job.state.name(), percent / STEP);
         if self.told.replace(now) != Some(now) {
             // Nobody may be there to read it, which is no error.
             let _ = writeln!(io::stderr().lock(), "{}: {words}", self.label);
@@ -66,40 +67,25 @@ fn template() -> ProgressStyle {
     style.progress_chars("━╸─")
 }
 
-fn steps(job: &Job) -> u64 {
-    match &job.parameters {
-        Parameters::Train(train) => train.steps.into(),
-        Parameters::Paint(paint) => paint.steps.into(),
-        Parameters::Stylize(_) => 100,
-    }
-}
-
-fn done(job: &Job) -> u64 {
-    match &job.state {
-        JobState::Running { progress, .. } => progress.done,
-        _ => 0,
-    }
-}
-
 /// Says what a job does now.
 fn words(job: &Job, loss: Option<f64>) -> String {
     let id = job.id.short();
+    let so_far = job.progress().map_or(String::new(), |now| format!(" at {}", progress(now)));
     match &job.state {
-        JobState::Queued => match job.queue_position {
-            Some(before) if before > 0 => format!("waiting as {id}, {before} before it"),
-            _ => format!("waiting as {id}"),
+        JobState::Queued { .. } => match job.queue_position {
+            Some(before) if before > 0 => format!("waiting{so_far} as {id}, {before} before it"),
+            _ => format!("waiting{so_far} as {id}"),
         },
-        JobState::Running { device, progress, .. } => {
-            let Progress { done, total, rate, .. } = progress;
-            let mut words = format!("step {done} of {total} on {}", plain(device));
+        JobState::Running { device, progress: now, .. } => {
+            let mut words = format!("{} on {}", progress(*now), plain(device));
             words.extend(loss.map(|loss| format!(", loss {loss:.3}")));
-            words.extend(rate.map(|rate| format!(", {rate:.2} steps/s")));
-            words.extend(progress.eta_seconds().map(|left| format!(", {} left", seconds(left))));
+            words.extend(now.rate.map(|rate| format!(", {rate:.2} steps/s")));
+            words.extend(now.eta_seconds().map(|left| format!(", {} left", seconds(left))));
             words
         }
-        JobState::Paused => match job.warnings.last() {
-            Some(warning) => format!("paused: {}", plain(warning)),
-            None => format!("paused; `atelier resume {id}` lets it go on"),
+        JobState::Paused { .. } => match job.warnings.last() {
+            Some(warning) => format!("paused{so_far}: {}", plain(warning)),
+            None => format!("paused{so_far}; `atelier resume {id}` lets it go on"),
         },
         _ => job.state.name().to_string(),
     }
@@ -109,7 +95,7 @@ fn words(job: &Job, loss: Option<f64>) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use protocol::job::ProgressUnit;
-    use protocol::{Priority, TrainOrder};
+    use protocol::{Priority, Progress, TrainOrder};
 
     use super::*;
 
@@ -133,9 +119,12 @@ mod tests {
             queue_position: None,
         };
         assert_eq!(words(&job, Some(3.4567)), "step 120 of 400 on cpu, loss 3.457, 2.50 steps/s, 112 s left");
-        job.state = JobState::Paused;
-        assert_eq!(words(&job, None), "paused; `atelier resume 099a8057` lets it go on");
+        job.state = JobState::Paused { steps_done: 121 };
+        assert_eq!(words(&job, None), "paused at step 121 of 400; `atelier resume 099a8057` lets it go on");
         job.warnings.push("the disk is full".to_owned());
-        assert_eq!(words(&job, None), "paused: the disk is full");
+        assert_eq!(words(&job, None), "paused at step 121 of 400: the disk is full");
+        job.state = JobState::Queued { steps_done: 0 };
+        job.queue_position = Some(2);
+        assert_eq!(words(&job, None), "waiting as 099a8057, 2 before it");
     }
 }

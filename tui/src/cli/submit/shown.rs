@@ -149,7 +149,7 @@ impl Row<'_> {
 fn words(job: &Job) -> String {
     let id = job.id.short();
     match &job.state {
-        JobState::Queued => match job.queue_position {
+        JobState::Queued { .. } => match job.queue_position {
             Some(before) if before > 0 => format!("waiting as {id}, {before} before it"),
             _ => format!("waiting as {id}"),
         },
@@ -157,7 +157,7 @@ fn words(job: &Job) -> String {
             let left = progress.eta_seconds().map_or(String::new(), |left| format!(", {} left", seconds(left)));
             format!("on {}{left}", plain(device))
         }
-        JobState::Paused => format!("paused; `atelier resume {id}` lets it go on"),
+        JobState::Paused { .. } => format!("paused; `atelier resume {id}` lets it go on"),
         _ => job.state.name().to_string(),
     }
 }

@@ -7,7 +7,7 @@ use protocol::{Checkpoint, Job, JobState, Style};
 use super::Look;
 use super::table::fields;
 use crate::theme::Tone;
-use crate::words::{Cell, bytes, cell, delivery, parameters, place, seconds, size, style_rows, times, toned};
+use crate::words::{self, Cell, bytes, cell, delivery, parameters, place, seconds, size, style_rows, times, toned};
 
 /// Shows a job and what it could go on from.
 pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String {
@@ -18,7 +18,7 @@ pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String 
         ("state", toned(state, state.as_str())),
     ];
     rows.extend(job.style().map(|style| ("style", cell(style.as_str()))));
-    rows.extend(outcome(&job.state));
+    rows.extend(outcome(job));
     if let Some(before) = job.queue_position {
         rows.push(("queue", cell(place(before))));
     }
@@ -41,10 +41,10 @@ pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String 
 }
 
 /// What the state has to tell: how far, what came out, or why not.
-fn outcome(state: &JobState) -> Vec<(&'static str, Cell)> {
-    match state {
+fn outcome(job: &Job) -> Vec<(&'static str, Cell)> {
+    match &job.state {
         JobState::Running { device, progress, .. } => {
-            let mut text = format!("{} of {} {}", progress.done, progress.total, progress.unit);
+            let mut text = words::progress(*progress);
             if let Some(left) = progress.eta_seconds() {
                 let _ = write!(text, ", {} left", seconds(left));
             }
@@ -58,7 +58,10 @@ fn outcome(state: &JobState) -> Vec<(&'static str, Cell)> {
         JobState::Failed { error, .. } => {
             vec![("error", toned(Tone::Bad, format!("{} ({})", error.detail, error.code)))]
         }
-        JobState::Queued | JobState::Paused | JobState::Cancelled { .. } => Vec::new(),
+        JobState::Queued { .. } | JobState::Paused { .. } => {
+            job.progress().map(|progress| ("progress", cell(words::progress(progress)))).into_iter().collect()
+        }
+        JobState::Cancelled { .. } => Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use protocol::{Device, Distances, Job, JobState, LossCurve, Mail, Style, StyleNa
 use super::Look;
 use super::table::table;
 use crate::theme::Tone;
-use crate::words::{bytes, cell, maybe, place, seconds, toned};
+use crate::words::{bytes, cell, maybe, place, seconds, steps, toned};
 
 /// Lists jobs.
 pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
@@ -27,12 +27,15 @@ pub(crate) fn jobs(jobs: &[Job], look: &Look) -> String {
 /// Says in a few words how far a job has come.
 fn how_far(job: &Job) -> String {
     match &job.state {
-        JobState::Queued => job.queue_position.map_or_else(|| "-".to_owned(), place),
+        JobState::Queued { .. } | JobState::Paused { .. } => {
+            let facts: Vec<_> = steps(job).into_iter().chain(job.queue_position.map(place)).collect();
+            if facts.is_empty() { "-".to_owned() } else { facts.join(", ") }
+        }
         JobState::Running { device, progress, .. } => {
             let percent = progress.done.saturating_mul(100).checked_div(progress.total).unwrap_or(0);
             format!("{percent}% on {device}")
         }
-        JobState::Paused | JobState::Cancelled { .. } => "-".to_owned(),
+        JobState::Cancelled { .. } => "-".to_owned(),
         JobState::Succeeded { started_at, finished_at, .. } => {
             seconds(finished_at.duration_since(*started_at).as_secs_f64())
         }

@@ -46,7 +46,7 @@ fn job(tail: u8, state: JobState) -> Job {
 }
 
 fn queued() -> Job {
-    Job { queue_position: Some(3), note: Some("for the wall".to_owned()), ..job(1, JobState::Queued) }
+    Job { queue_position: Some(3), note: Some("for the wall".to_owned()), ..job(1, JobState::Queued { steps_done: 0 }) }
 }
 
 fn running() -> Job {
@@ -117,7 +117,7 @@ fn broken() -> Style {
 
 #[test]
 fn jobs_are_a_table() {
-    let jobs = [queued(), running(), job(6, JobState::Paused), succeeded(), failed(), cancelled()];
+    let jobs = [queued(), running(), job(6, JobState::Paused { steps_done: 0 }), succeeded(), failed(), cancelled()];
     assert_snapshot!("jobs", super::jobs(&jobs, &look()));
     assert_snapshot!("no_jobs", super::jobs(&[], &look()));
 }
@@ -142,7 +142,7 @@ fn training() -> Job {
 fn painting() -> Job {
     let order = PaintOrder { artwork_weights: vec![2.0, 1.0], ..PaintOrder::default() };
     let parameters = Parameters::Paint(order.fill(2, OutputFormat::Jpeg).unwrap());
-    Job { parameters, ..job(8, JobState::Paused) }
+    Job { parameters, ..job(8, JobState::Paused { steps_done: 45 }) }
 }
 
 #[test]
