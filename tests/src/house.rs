@@ -73,8 +73,7 @@ impl House {
     /// What the daemon refuses it for.
     pub async fn submit(&self, key: Option<&str>, order: StylizeOrder, photo: &[u8]) -> Result<Submission, Refusal> {
         let ticket = self.intake().open(&admin(), "/v1/stylize", key.map(str::to_owned))?;
-        let mut draft = ticket.draft()?;
-        draft.write(photo)?;
+        let draft = ticket.receive()?.write(photo.to_vec().into()).await?.finish().await?;
         self.intake().stylize(ticket, order, draft).await
     }
 
@@ -89,8 +88,7 @@ impl House {
     /// What the daemon refuses it for.
     pub async fn train(&self, order: TrainOrder) -> Result<Job, Refusal> {
         let ticket = self.intake().open(&admin(), "/v1/train", None)?;
-        let mut draft = ticket.draft()?;
-        draft.write(&picture(300, 280))?;
+        let draft = ticket.receive()?.write(picture(300, 280).into()).await?.finish().await?;
         let wishes = Wishes { priority: None, email: Some("me@example.org".to_owned()), note: None };
         Ok(self.intake().train(ticket, order, wishes, draft).await?.job)
     }
@@ -101,12 +99,8 @@ impl House {
     /// What the daemon refuses it for.
     pub async fn paint(&self, order: PaintOrder) -> Result<Job, Refusal> {
         let ticket = self.intake().open(&admin(), "/v1/paint", None)?;
-        let file = |width, height| {
-            let mut draft = ticket.draft()?;
-            draft.write(&picture(width, height))?;
-            Ok::<_, Refusal>(draft)
-        };
-        let files = PaintFiles { photo: file(40, 30)?, artworks: vec![file(64, 64)?, file(80, 70)?] };
+        let file = async |width, height| ticket.receive()?.write(picture(width, height).into()).await?.finish().await;
+        let files = PaintFiles { photo: file(40, 30).await?, artworks: vec![file(64, 64).await?, file(80, 70).await?] };
         let wishes = Wishes { priority: None, email: None, note: None };
         Ok(self.intake().paint(ticket, order, wishes, files).await?.job)
     }

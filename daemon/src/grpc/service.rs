@@ -50,8 +50,7 @@ impl wire::atelier_server::Atelier for Service {
         let key = order.idempotency_key.take();
         let order = StylizeOrder::try_from(order)?;
         let ticket = self.intake.open(&caller, "stylize", key)?;
-        let mut photo = ticket.draft()?;
-        upload::receive(&mut parts, &mut photo, |message| match message.part {
+        let photo = upload::receive(&mut parts, ticket.receive()?, |message| match message.part {
             Some(stylize_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
         })
@@ -68,8 +67,7 @@ impl wire::atelier_server::Atelier for Service {
         let (wishes, key) = orders::wishes(order.wishes.take())?;
         let order = TrainOrder::try_from(order).map_err(Refusal::from)?;
         let ticket = self.intake.open(&caller, "train", key)?;
-        let mut artwork = ticket.draft()?;
-        upload::receive(&mut parts, &mut artwork, |message| match message.part {
+        let artwork = upload::receive(&mut parts, ticket.receive()?, |message| match message.part {
             Some(train_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
         })
@@ -201,9 +199,9 @@ impl wire::atelier_server::Atelier for Service {
         let mut parts = request.into_inner();
         let first = upload::next(&mut parts).await?.and_then(|message| message.part);
         let Some(import_style_request::Part::Name(name)) = first else { return Err(upload::out_of_order().into()) };
-        let mut package = self.intake.package_draft(&caller)?;
+        let package = self.intake.receive_package(&caller)?;
         let name = orders::new_style(&name)?;
-        upload::receive(&mut parts, &mut package, |message| match message.part {
+        let package = upload::receive(&mut parts, package, |message| match message.part {
             Some(import_style_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
         })

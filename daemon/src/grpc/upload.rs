@@ -10,7 +10,7 @@ use protocol::{ErrorCode, Measurement, PaintOrder, StyleName};
 use tonic::{Code, Status};
 
 use crate::access::Caller;
-use crate::intake::{Draft, Intake, Measuring, PaintFiles, Ticket};
+use crate::intake::{Draft, Intake, Measuring, PaintFiles, Receiving, Ticket};
 use crate::refusal::Refusal;
 
 /// How long a sender may be silent between two messages.
@@ -34,13 +34,13 @@ pub(super) async fn next<M>(stream: &mut (impl Stream<Item = Result<M, Status>> 
 /// message that is something else.
 pub(super) async fn receive<M>(
     stream: &mut (impl Stream<Item = Result<M, Status>> + Unpin),
-    draft: &mut Draft,
+    mut file: Receiving,
     chunk: impl Fn(M) -> Option<Bytes>,
-) -> Result<(), Status> {
+) -> Result<Draft, Status> {
     while let Some(message) = next(stream).await? {
-        draft.write(&chunk(message).ok_or_else(out_of_order)?)?;
+        file = file.write(chunk(message).ok_or_else(out_of_order)?).await?;
     }
-    Ok(())
+    Ok(file.finish().await?)
 }
 
 /// Receives the files of a painting: each begins with a message of its own, the photo first.
@@ -48,16 +48,25 @@ pub(super) async fn painting(
     stream: &mut (impl Stream<Item = Result<PaintRequest, Status>> + Unpin),
     ticket: &Ticket,
 ) -> Result<PaintFiles, Status> {
-    let mut files: Vec<Draft> = Vec::new();
-    while let Some(message) = next(stream).await? {
-        match message.part {
-            Some(Part::NextFile(_)) if files.len() > PaintOrder::MOST_ARTWORKS => {
+    let (mut files, mut file): (Vec<Draft>, Option<Receiving>) = (Vec::new(), None);
+    loop {
+        let part = next(stream).await?.map(|message| message.part);
+        if let Some(Some(Part::Chunk(bytes))) = part {
+            file = Some(file.ok_or_else(out_of_order)?.write(bytes).await?);
+            continue;
+        }
+        // Whatever else comes, the file before it is whole.
+        if let Some(file) = file.take() {
+            files.push(file.finish().await?);
+        }
+        match part {
+            None => break,
+            Some(Some(Part::NextFile(_))) if files.len() > PaintOrder::MOST_ARTWORKS => {
                 let detail = format!("a painting takes at most {} artworks", PaintOrder::MOST_ARTWORKS);
                 return Err(Refusal::new(ErrorCode::InvalidField, detail).into());
             }
-            Some(Part::NextFile(_)) => files.push(ticket.draft()?),
-            Some(Part::Chunk(bytes)) => files.last_mut().ok_or_else(out_of_order)?.write(&bytes)?,
-            _ => return Err(out_of_order().into()),
+            Some(Some(Part::NextFile(_))) => file = Some(ticket.receive()?),
+            Some(_) => return Err(out_of_order().into()),
         }
     }
     let mut files = files.into_iter();
@@ -73,22 +82,24 @@ pub(super) async fn measured(
     style: StyleName,
 ) -> Result<Measurement, Status> {
     use measure_style_request::Part;
-    let (mut measuring, mut file): (Option<Measuring>, Option<Draft>) = (None, None);
+    let (mut measuring, mut file): (Option<Measuring>, Option<Receiving>) = (None, None);
     loop {
         let part = next(stream).await?.map(|message| message.part);
         if let Some(Some(Part::Chunk(bytes))) = part {
-            file.as_mut().ok_or_else(out_of_order)?.write(&bytes)?;
+            file = Some(file.ok_or_else(out_of_order)?.write(bytes).await?);
             continue;
         }
         // Whatever else comes, the file before it is whole.
         match (file.take(), &mut measuring) {
             (None, _) => {}
-            (Some(photo), Some(measuring)) => measuring.photo(photo).await?,
-            (Some(artwork), None) => measuring = Some(intake.measure(caller, style.clone(), artwork).await?),
+            (Some(photo), Some(measuring)) => measuring.photo(photo.finish().await?).await?,
+            (Some(artwork), None) => {
+                measuring = Some(intake.measure(caller, style.clone(), artwork.finish().await?).await?);
+            }
         }
         match part {
             None => break,
-            Some(Some(Part::NextFile(_))) => file = Some(intake.measured_draft(caller)?),
+            Some(Some(Part::NextFile(_))) => file = Some(intake.receive_measured(caller)?),
             Some(_) => return Err(out_of_order().into()),
         }
     }

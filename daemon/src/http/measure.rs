@@ -46,7 +46,7 @@ pub(super) async fn measure(
 ) -> Result<Json<Measurement>, Refused> {
     let (parts, body) = request.into_parts();
     let boundary = Form::boundary(&parts)?;
-    let (_, files) = FORM.read(body, boundary, || server.intake.measured_draft(&caller)).await?;
+    let (_, files) = FORM.read(body, boundary, || server.intake.receive_measured(&caller)).await?;
     let (artworks, photos): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| *name == "artwork");
     let (_, artwork) =
         artworks.into_iter().next().ok_or_else(|| missing("artwork", "send the artwork as a file of the form"))?;

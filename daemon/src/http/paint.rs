@@ -115,7 +115,7 @@ pub(super) async fn paint(
     let boundary = Form::boundary(&parts)?;
     let key = prefer::idempotency_key(&parts.headers)?;
     let ticket = server.intake.open(&caller, "paint", key)?;
-    let (mut fields, files) = FORM.read(body, boundary, || ticket.draft()).await?;
+    let (mut fields, files) = FORM.read(body, boundary, || ticket.receive()).await?;
     let (photos, artworks): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| *name == "image");
     let photo = photos.into_iter().next().map(|(_, photo)| photo);
     let photo = photo.ok_or_else(|| missing("image", "send the photo as the form's file \"image\""))?;

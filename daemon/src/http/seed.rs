@@ -119,9 +119,9 @@ pub(super) async fn transform(
     let late = || Refusal::new(ErrorCode::RequestTimeout, "the body did not arrive in time");
     let arriving = read_whole(body, server.config().limits.upload_bytes as usize);
     let bytes = tokio::time::timeout(PATIENCE, arriving).await.map_err(|_| late())??;
-    let draft = ticket.draft()?;
+    let photo = ticket.receive()?;
     // Decoding tens of megabytes takes a while, which the other requests must not wait for.
-    let (order, photo) = blocking(move || Ok(read(&bytes, draft))).await??;
+    let (order, photo) = blocking(move || Ok(read(&bytes, photo.draft_blocking()?))).await??;
     drop(place);
     let submission = server.intake.stylize(ticket, order, photo).await?;
     let mut response = Json(Submitted { status: "SUBMIT_SUCCESS", job: submission.job.id }).into_response();

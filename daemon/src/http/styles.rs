@@ -107,8 +107,7 @@ pub(super) async fn put(
         let detail = "send the package itself as the body, not a form: curl -T style.safetensors";
         return Err(Refusal::new(ErrorCode::UnsupportedMediaType, detail).into());
     }
-    let mut package = server.intake.package_draft(&caller)?;
-    save(request.into_body(), &mut package).await?;
+    let package = save(request.into_body(), server.intake.receive_package(&caller)?).await?;
     let is_new = server.intake.style(&name).is_err();
     let style = server.intake.import_style(&caller, name, package).await?;
     if !is_new {

@@ -143,7 +143,7 @@ pub(super) async fn train(
     let boundary = Form::boundary(&parts)?;
     let key = prefer::idempotency_key(&parts.headers)?;
     let ticket = server.intake.open(&caller, "train", key)?;
-    let (mut fields, files) = FORM.read(body, boundary, || ticket.draft()).await?;
+    let (mut fields, files) = FORM.read(body, boundary, || ticket.receive()).await?;
     let artwork = files.into_iter().next().map(|(_, artwork)| artwork);
     let artwork = artwork.ok_or_else(|| missing("artwork", "send it as a file of the form"))?;
     let (order, wishes) = (order(&mut fields)?, wishes(&mut fields)?);

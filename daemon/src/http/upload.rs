@@ -16,7 +16,7 @@ use protocol::{ErrorCode, PaintOrder};
 use super::body::{BodyError, read_refusal};
 use super::fields::{Fields, invalid, missing};
 use super::prefer::media_type;
-use crate::intake::{Draft, Ticket};
+use crate::intake::{Draft, Receiving, Ticket};
 use crate::refusal::Refusal;
 
 /// The longest text field of a form.
@@ -83,13 +83,12 @@ impl Manner {
     ) -> Result<(Fields, Draft), Refusal> {
         match self {
             Self::Bare(fields) => {
-                let mut photo = ticket.draft()?;
-                save(body, &mut photo).await?;
+                let photo = save(body, ticket.receive()?).await?;
                 Ok((fields, photo))
             }
             Self::Form(boundary) => {
                 let form = Form { known, files: &[PHOTO], repeatable: &[] };
-                let (fields, files) = form.read(body, boundary, || ticket.draft()).await?;
+                let (fields, files) = form.read(body, boundary, || ticket.receive()).await?;
                 let photo = files.into_iter().next().map(|(_, photo)| photo);
                 let photo = photo.ok_or_else(|| missing(PHOTO, "send the photo as the form's file \"image\""))?;
                 Ok((fields, photo))
@@ -98,16 +97,16 @@ impl Manner {
     }
 }
 
-/// Writes a whole body to a draft.
+/// Receives a whole body as one file.
 ///
 /// # Errors
 /// What the network or the disk refuses.
-pub(super) async fn save(body: Body, draft: &mut Draft) -> Result<(), Refusal> {
+pub(super) async fn save(body: Body, mut file: Receiving) -> Result<Draft, Refusal> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        draft.write(&chunk.map_err(|error| broken(&error))?)?;
+        file = file.write(chunk.map_err(|error| broken(&error))?).await?;
     }
-    Ok(())
+    file.finish().await
 }
 
 /// Reads the boundary of a form off the head of its request.
@@ -147,7 +146,7 @@ impl Form {
         &self,
         body: Body,
         boundary: String,
-        draft: impl Fn() -> Result<Draft, Refusal>,
+        receive: impl Fn() -> Result<Receiving, Refusal>,
     ) -> Result<(Fields, Vec<(&'static str, Draft)>), Refusal> {
         let progress = Arc::new(AtomicUsize::new(0));
         let mut form = Multipart::new(Sips::new(body, Arc::clone(&progress)), boundary);
@@ -167,12 +166,12 @@ impl Form {
             if files.len() == MOST_FILES {
                 return Err(invalid(name, &format!("is one file too many; a form has at most {MOST_FILES}")));
             }
-            let mut file = draft()?;
+            let mut file = receive()?;
             while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
                 progress.store(0, Ordering::Relaxed);
-                file.write(&chunk)?;
+                file = file.write(chunk).await?;
             }
-            files.push((name, file));
+            files.push((name, file.finish().await?));
         }
         Ok((fields, files))
     }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::photo::picture_refusal;
 use super::train::train_refusal;
-use super::{Intake, blocking};
+use super::{Intake, Receiving, blocking};
 use crate::access::{Caller, Role};
 use crate::refusal::Refusal;
 use crate::spool::{Draft, storage_refusal};
@@ -37,14 +37,14 @@ pub struct Measuring {
 }
 
 impl Intake {
-    /// Opens a file for an artwork or photo to measure with.
+    /// Begins to receive an artwork or photo to measure with.
     ///
     /// # Errors
     /// `forbidden`, `draining`, `storage_full`, `storage_failed`.
-    pub fn measured_draft(&self, caller: &Caller) -> Result<Draft, Refusal> {
+    pub fn receive_measured(&self, caller: &Caller) -> Result<Receiving, Refusal> {
         caller.require(Role::Submit)?;
         self.accepts()?;
-        self.0.spool.draft(self.config().limits.upload_bytes)
+        Receiving::begin(&self.0.spool, self.config().limits.upload_bytes)
     }
 
     /// Begins to measure a style against an artwork. One measurement runs at a time, on half of the cores.

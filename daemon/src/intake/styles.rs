@@ -7,7 +7,7 @@ use models::package::{Package, PackageLimits};
 use protocol::{ErrorCode, Style, StyleName};
 use registry::RegistryError;
 
-use super::{Intake, blocking};
+use super::{Intake, Receiving, blocking};
 use crate::access::{Caller, Role};
 use crate::refusal::Refusal;
 use crate::spool::{Draft, storage_refusal};
@@ -41,14 +41,14 @@ impl Intake {
         })
     }
 
-    /// Opens a file for an uploaded package. Needs `admin`.
+    /// Begins to receive a package. Needs `admin`.
     ///
     /// # Errors
     /// `forbidden`, `draining`, `storage_full`, `storage_failed`.
-    pub fn package_draft(&self, caller: &Caller) -> Result<Draft, Refusal> {
+    pub fn receive_package(&self, caller: &Caller) -> Result<Receiving, Refusal> {
         caller.require(Role::Admin)?;
         self.accepts()?;
-        self.0.spool.draft(self.package_limit())
+        Receiving::begin(&self.0.spool, self.package_limit())
     }
 
     /// Returns the largest package that is taken, in bytes.

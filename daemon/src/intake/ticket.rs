@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use protocol::{ErrorCode, StateName};
 
-use super::Intake;
 use super::submit::invalid;
+use super::{Intake, Receiving};
 use crate::access::{Caller, Role};
 use crate::refusal::Refusal;
-use crate::spool::Draft;
 
 /// The longest idempotency key, in characters.
 const KEY_CHARS: usize = 255;
@@ -26,12 +25,12 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Opens a file for one uploaded part.
+    /// Begins to receive one uploaded file.
     ///
     /// # Errors
-    /// `storage_full` or `storage_failed` when the disk does not take it.
-    pub fn draft(&self) -> Result<Draft, Refusal> {
-        self.intake.0.spool.draft(self.intake.config().limits.upload_bytes)
+    /// `storage_full` when the reserve is reached; `storage_failed` when the disk does not even tell.
+    pub fn receive(&self) -> Result<Receiving, Refusal> {
+        Receiving::begin(&self.intake.0.spool, self.intake.config().limits.upload_bytes)
     }
 
     fn received_key(&self) -> Option<ReceivedKey> {

@@ -27,7 +27,7 @@ impl Draft {
         Ok(Self { path, file: Some(file), hasher: Sha256::new(), bytes: 0, limit })
     }
 
-    /// Appends bytes. The write goes to the page cache and is short; syncing happens once, when the job is made.
+    /// Appends bytes. Blocks on the disk, if only for its cache: syncing happens once, when the job is made.
     ///
     /// # Errors
     /// `upload_too_large` beyond the limit; `storage_full` or `storage_failed` from the disk.

@@ -49,8 +49,8 @@ async fn a_style_is_measured_over_http_one_at_a_time() {
     problem(door.form("/v1/styles/nowhere/measure", artwork()).await, 422, "unknown_style").await;
     let flat = Form::new().part("artwork", file(picture(9, 9)));
     problem(door.form(path, flat).await, 422, "artwork_unusable").await;
-    let mut draft = house.intake().measured_draft(&admin()).unwrap();
-    draft.write(&picture(64, 64)).unwrap();
+    let receiving = house.intake().receive_measured(&admin()).unwrap();
+    let draft = receiving.write(picture(64, 64).into()).await.unwrap().finish().await.unwrap();
     let _held = house.intake().measure(&admin(), "great-wave".parse().unwrap(), draft).await.unwrap();
     problem(door.form(path, artwork()).await, 429, "rate_limited").await;
 }
