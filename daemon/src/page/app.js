@@ -4,6 +4,7 @@
 // stream has not told of yet. So an answer that was overtaken by an event can't turn the clock back.
 
 import { askAnew, drawLessons, hearLoss, hearPreview, isLesson, newestOf, takeArtwork, teach } from "./learn.js";
+import { forgetPhoto, forgetPhotos, keepPhoto, keptPhotos } from "./photos.js";
 
 /**
  * @typedef {{code: string, detail: string}} Failure
@@ -32,7 +33,7 @@ export const jobs = /** @type {Map<string, Job>} */ (new Map());
 const styles = /** @type {Map<string, Style>} */ (new Map());
 /** @type {Photo[]} The photos that the next order is about. */
 let photos = [];
-/** The photos of the jobs that this page has sent. */
+/** The photos of the jobs that were sent from here: this page's own, and smaller ones from before its last reload. */
 const photoOfJob = /** @type {Map<string, Photo>} */ (new Map());
 /** @type {{photo: ?Photo, job: ?string}} */
 let stage = { photo: null, job: null };
@@ -153,6 +154,8 @@ const ears = {
     drawJobs();
   },
   forgotten({ job }) {
+    forgetPhoto(job);
+    photoOfJob.delete(job);
     jobs.delete(job);
     if (stage.job === job) show(stage.photo);
     drawJobs();
@@ -249,6 +252,15 @@ function renew(list, items, focusable) {
   list.querySelectorAll(focusable)[place]?.focus();
 }
 
+/** Takes up the photos that were kept before a reload. */
+async function takeUpPhotos() {
+  for (const [job, photo] of await keptPhotos()) {
+    if (photoOfJob.has(job)) continue;
+    photoOfJob.set(job, { file: new File([photo], ""), url: URL.createObjectURL(photo), job, order: null });
+  }
+  drawJobs();
+}
+
 // Ordering
 
 let isSending = false;
@@ -278,6 +290,7 @@ function accept(job, photo, isFirst) {
   photo.job = job.id;
   photo.order = null;
   photoOfJob.set(job.id, photo);
+  keepPhoto(job.id, photo.file);
   jobs.set(job.id, jobs.get(job.id) ?? job);
   drawJobs();
   countQueue();
@@ -403,12 +416,17 @@ function drawCurtain() {
   at("compare").hidden = !hasPhoto && !hasPainting;
 }
 
-/** A picture has come: the stage takes its shape, and the curtain opens to the half. @param {Event} event */
+/**
+ * A picture has come: the stage takes its shape, the painting's where there is one, since a photo that was kept is small;
+ * and the curtain opens to the half. @param {Event} event
+ */
 function unveil({ target }) {
   const image = /** @type {HTMLImageElement} */ (target);
   if (image.getAttribute("src") === BLANK) return;
-  at("compare").style.setProperty("--ratio", String(image.naturalWidth / image.naturalHeight));
-  at("compare").style.setProperty("--wide", String(image.naturalWidth));
+  if (image.id === "painting" || at("painting").hidden) {
+    at("compare").style.setProperty("--ratio", String(image.naturalWidth / image.naturalHeight));
+    at("compare").style.setProperty("--wide", String(image.naturalWidth));
+  }
   image.hidden = false;
   at("unseen").hidden = true;
   at("curtain").value = "50";
@@ -585,6 +603,11 @@ async function signIn() {
 
 function signOut() {
   localStorage.removeItem("signed-in");
+  // Whoever signs in next is somebody else.
+  forgetPhotos();
+  photoOfJob.clear();
+  photos = [];
+  show(null);
   ask("/session", { method: "DELETE" }).then(showGate, (error) => complain(error.message));
 }
 
@@ -636,4 +659,5 @@ document.addEventListener("paste", (event) => {
   if (event.clipboardData?.files.length) take(event.clipboardData.files);
 });
 
+takeUpPhotos();
 enter();

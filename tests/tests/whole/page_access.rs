@@ -44,11 +44,17 @@ async fn a_token_is_shown_once_and_no_script_sees_the_session() {
 
     browser.window.refresh().await.unwrap();
     browser.until("!studio.hidden && jobs.children.length === 1").await;
+    browser.click(".job-open").await;
+    browser.until("compare.dataset.shows === 'both'").await;
     browser.click("#sign-out").await;
     browser.until("!gate.hidden && studio.hidden").await;
     browser.type_into("#token", &looker).await;
     browser.press(Key::Enter).await;
     browser.until("!studio.hidden && paint.hidden && !looking.hidden").await;
+    let kept = "return import('/assets/photos.js').then(({ keptPhotos }) => keptPhotos())";
+    assert_eq!(browser.run(kept, Vec::new()).await, json!([]), "the photos of somebody else");
+    browser.click(".job-open").await;
+    browser.until("compare.dataset.shows === 'painting' && !painting.hidden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

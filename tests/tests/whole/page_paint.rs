@@ -92,12 +92,52 @@ async fn chosen_photos_queue_up_and_can_be_taken_back() {
     puppet.act(Act::Finish);
     browser.until("jobs.children[0].dataset.state === 'succeeded'").await;
 
-    // What was painted before is there after a reload too, then without its photo.
+    // What was painted before is there after a reload too, beside its photo.
     browser.window.refresh().await.unwrap();
     browser.until("document.getElementById('jobs')?.children.length === 2").await;
     browser.click("#jobs > :first-child .job-open").await;
     browser.until(HANGS).await;
-    assert_eq!(browser.value("[compare.dataset.shows, painting.naturalHeight]").await, json!(["painting", 20]));
+    browser.until("compare.dataset.shows === 'both'").await;
+    assert_eq!(browser.value("[photo.naturalHeight, painting.naturalHeight]").await, json!([20, 20]));
+    assert_eq!(browser.complaints().await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_photos_few_and_small_ones_stay_in_the_browser_and_none_of_a_forgotten_job() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let large = photo(folder.path(), "large.png", 2000, 1000);
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    browser.choose(&[&large]).await;
+    browser.click("#paint").await;
+    puppet.act(Act::Finish);
+    browser.until(HANGS).await;
+    browser.window.refresh().await.unwrap();
+    browser.until("document.querySelector('.job-open')?.disabled === false").await;
+    browser.click(".job-open").await;
+    browser.until("compare.dataset.shows === 'both'").await;
+    let sizes = browser.value("[photo.naturalWidth, photo.naturalHeight, painting.naturalWidth]").await;
+    assert_eq!(sizes, json!([1024, 512, 2000]));
+    assert_eq!(browser.value("compare.style.getPropertyValue('--wide')").await, json!("2000"));
+
+    let kept = "return import('/assets/photos.js').then(({ keptPhotos }) => keptPhotos()).then((kept) => kept.map(([id]) => id))";
+    let id = house.intake().jobs(daemon::intake::JobFilter::default()).await.unwrap().jobs[0].id;
+    assert_eq!(browser.run(kept, Vec::new()).await, json!([id]));
+    house.intake().forget(&tests::admin(), protocol::JobRef::Id(id)).await.unwrap();
+    browser.until("jobs.children.length === 0").await;
+    assert_eq!(browser.run(kept, Vec::new()).await, json!([]));
+    let many = "const { keepPhoto } = await import('/assets/photos.js');
+                const file = new File([new Uint8Array(arguments[0])], 'boat.png', { type: 'image/png' });
+                for (let at = 10; at < 40; at++) await keepPhoto(String(at), file);";
+    let many = format!("return (async () => {{ {many} }})()", many = many.replace("arguments[0]", "bytes"));
+    browser.run(&format!("const bytes = arguments[0]; {many}"), vec![json!(picture(9, 9))]).await;
+    let newest: Vec<_> = (16..40).map(|at| at.to_string()).collect();
+    assert_eq!(browser.run(kept, Vec::new()).await, json!(newest), "the oldest make room");
+    assert_eq!(browser.complaints().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
