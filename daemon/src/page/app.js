@@ -236,8 +236,12 @@ function frame(photo) {
   });
 }
 
-/** @param {string} template @returns {any} */
-export const copy = (template) => at(template).content.firstElementChild.cloneNode(true);
+/** Copies a template; what is done about a job can be done on each of its cards. @param {string} template @returns {any} */
+export function copy(template) {
+  const whole = at(template).content.firstElementChild.cloneNode(true);
+  whole.querySelector(".job-actions")?.append(at("actions").content.cloneNode(true));
+  return whole;
+}
 
 /** Sets properties of an element's parts. @param {any} whole @param {Record<string, object>} parts */
 export function dress(whole, parts) {
