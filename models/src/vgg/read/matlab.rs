@@ -10,7 +10,7 @@ use crate::vgg::error::VggProblem;
 
 /// The longest name, or list of names, that is read.
 const NAME_BYTES: u64 = 1 << 14;
-/// The most that a compressed array is inflated to; the whole VGG19 has 575 MB.
+/// The most that all compressed arrays of a file are inflated to; the whole VGG19 has 575 MB.
 const INFLATED_BYTES: u64 = 1 << 31;
 /// The most sides that an array may have.
 const MOST_SIDES: u64 = 8;
@@ -63,6 +63,7 @@ pub(super) fn variables(
     file: &mut dyn Read,
     mut each: impl FnMut(Array, &mut Element) -> Result<(), VggProblem>,
 ) -> Result<(), VggProblem> {
+    let mut inflated_left = INFLATED_BYTES;
     loop {
         let mut tag = [0; 8];
         // The file ends between two variables, or it is damaged.
@@ -82,11 +83,12 @@ pub(super) fn variables(
             COMPRESSED => {
                 let mut packed = file.take(left);
                 let mut source = ZlibDecoder::new(&mut packed);
-                let mut element = Element { source: &mut source, left: INFLATED_BYTES };
+                let mut element = Element { source: &mut source, left: inflated_left };
                 if let Some(mut inner) = element.array()? {
                     let array = inner.begin()?;
                     each(array, &mut inner)?;
                 }
+                inflated_left = element.left;
                 copy(&mut packed, &mut sink())?;
                 if packed.limit() > 0 {
                     return Err(VggProblem::damaged("it ends within an array"));

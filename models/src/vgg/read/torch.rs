@@ -18,6 +18,9 @@ const SAVE: &str = "save the weights alone, `torch.save(net.state_dict(), path)`
 /// The most numbers of one storage; the whole VGG19's largest has 102,760,448.
 const MOST_NUMBERS: u64 = 1 << 28;
 
+/// The most that the entries of an archive are inflated to, all in all; the whole VGG19 has 575 MB.
+const INFLATED_BYTES: u64 = 1 << 31;
+
 /// Where a tensor's numbers are, in numbers from its storage's beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -116,6 +119,13 @@ pub(super) fn read<R: Read + Seek>(file: &mut R) -> Result<VggWeights, VggProble
     }
     let (pickle, top) = Pickle::read(archive.by_name(&format!("{folder}data.pkl")).map_err(invalid)?)?;
     let places = places(&pickle, top)?;
+    // An entry has to be inflated from its beginning for each tensor in it.
+    let end = |place: &Place| (place.offset + place.count as u64) * place.number.bytes() as u64;
+    let inflated: u64 = places.iter().flatten().map(end).sum();
+    if inflated > INFLATED_BYTES {
+        let what = format!("tensors that lie {inflated} bytes deep in its storages");
+        return Err(VggProblem::Unsupported { what, way_out: SAVE });
+    }
     let mut numbers = |place: &Place| -> Result<_, VggProblem> {
         let name = format!("{folder}data/{}", place.storage);
         let mut entry = archive.by_name(&name).map_err(|error| match error {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::pickle::{Pickle, Value};
 use super::super::{VggProblem, weights};
-use super::mat_writer::{cell, header, structure};
-use super::torch_writer::{name, pickle, text};
+use super::mat_writer::{cell, header, packed, structure};
+use super::torch_writer::{deep, name, pickle, text};
 use super::{Form, layers, safetensors, write};
 use crate::vgg::weights::Reading;
 
@@ -106,6 +106,18 @@ fn a_matlab_file_of_huge_claims_is_refused() {
     assert!(with(&cell("layers", &[nested])).starts_with("is no VGG19: it has no `conv1_1, filters`"));
     let big_endian = [&header()[..126], b"MI"].concat();
     assert!(refusal(&big_endian).contains("big-endian"));
+}
+
+#[test]
+fn a_small_file_is_not_inflated_without_end() {
+    let found = refusal(&deep());
+    assert!(found.contains("deep in its storages"), "{found}");
+    // Each of them alone could be the largest part of a VGG19.
+    let mut large = structure("else", &[]);
+    large[4..8].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let file = |variables: usize| [header(), packed(&large).repeat(variables)].concat();
+    assert!(refusal(&file(1)).starts_with("is no VGG19"));
+    assert!(refusal(&file(3)).contains("larger than the whole"), "{}", refusal(&file(3)));
 }
 
 proptest! {

@@ -59,6 +59,14 @@ pub(super) fn header() -> Vec<u8> {
     header
 }
 
+/// Compresses an array.
+pub(super) fn packed(array: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(array).unwrap();
+    let packed = encoder.finish().unwrap();
+    [&15u32.to_le_bytes()[..], &(packed.len() as u32).to_le_bytes(), &packed].concat()
+}
+
 /// Writes MatConvNet's VGG19; in its older form compressed, the mean 120, 110 and 100.
 pub(super) fn file(layers: &Layers, old: bool) -> Vec<u8> {
     let mut cells = Vec::new();
@@ -90,11 +98,5 @@ pub(super) fn file(layers: &Layers, old: bool) -> Vec<u8> {
     let normalization =
         structure("", &[("keepAspect", array(9, &[1, 1], "", &[element(2, &[1])])), ("averageImage", average)]);
     let meta = structure("meta", &[("normalization", normalization)]);
-    let packed = |array: Vec<u8>| {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&array).unwrap();
-        let packed = encoder.finish().unwrap();
-        [&15u32.to_le_bytes()[..], &(packed.len() as u32).to_le_bytes(), &packed].concat()
-    };
-    [header(), packed(layers), packed(classes), packed(meta)].concat()
+    [header(), packed(&layers), packed(&classes), packed(&meta)].concat()
 }

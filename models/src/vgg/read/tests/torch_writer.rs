@@ -44,9 +44,13 @@ fn tensors(layers: &Layers) -> Vec<(String, Vec<usize>, &[f32])> {
 
 /// Writes how a tensor is rebuilt; the first number of its storage is not its own.
 fn tensor(rebuild: &str, storage: Vec<u8>, shape: &[usize], rest: &[Vec<u8>]) -> Vec<u8> {
+    tensor_at(1, rebuild, storage, shape, rest)
+}
+
+fn tensor_at(offset: usize, rebuild: &str, storage: Vec<u8>, shape: &[usize], rest: &[Vec<u8>]) -> Vec<u8> {
     let strides = (0..shape.len()).map(|i| int(shape[i + 1..].iter().product()));
     let sizes: Vec<_> = shape.iter().map(|side| int(*side)).collect();
-    let mut arguments = vec![storage, b"K\x01".to_vec(), tuple(&sizes), tuple(&strides.collect::<Vec<_>>())];
+    let mut arguments = vec![storage, int(offset), tuple(&sizes), tuple(&strides.collect::<Vec<_>>())];
     arguments.extend_from_slice(rest);
     [name(rebuild), tuple(&arguments), b"R".to_vec()].concat()
 }
@@ -81,6 +85,27 @@ pub(super) fn zip(layers: &Layers) -> Vec<u8> {
     zip.write_all(&pickle(&body)).unwrap();
     zip.start_file("vgg/byteorder", options).unwrap();
     zip.write_all(b"little").unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// A zip container of a few kilobytes whose tensors all claim the end of one storage of 2²⁸ numbers.
+pub(super) fn deep() -> Vec<u8> {
+    let count = 1 << 28;
+    let mut body = [name("collections.OrderedDict"), b")R(".to_vec()].concat();
+    for layer in LAYERS {
+        for (part, shape) in [("weight", layer.shape().to_vec()), ("bias", vec![layer.outputs])] {
+            let offset = count - shape.iter().product::<usize>();
+            let tensor = tensor_at(offset, "torch._utils._rebuild_tensor_v2", storage("0", count, &[]), &shape, &[]);
+            body.extend([text(&format!("{}.{part}", layer.torch_name())), tensor].concat());
+        }
+    }
+    body.extend(b"u");
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, bytes) in [("vgg/data.pkl", pickle(&body).as_slice()), ("vgg/data/0", &[0; 64])] {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
     zip.finish().unwrap().into_inner()
 }
 
