@@ -46,9 +46,9 @@ crowds:
 schemathesis:
     ATELIER_SCHEMATHESIS=600 cargo test --locked --workspace --test whole openapi -- --nocapture
 
-# Mangled files at each door where strangers' bytes are read, ten minutes each and from another seed every time.
-mangle:
-    ATELIER_MANGLE=600 cargo test --locked --workspace --test whole mangled -- --nocapture
+# Each door where strangers' bytes are read under libFuzzer, ten minutes each. Needs a nightly toolchain and cargo-fuzz.
+fuzz seconds="600":
+    tests/tools/fuzz.sh {{seconds}}
 
 # How fast submits are acknowledged and what waiting costs, beside Celery with Redis where both are installed.
 load:

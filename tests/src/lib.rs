@@ -8,6 +8,7 @@ mod browser;
 mod chance;
 pub mod disk;
 mod door;
+pub mod doors;
 mod house;
 mod installed;
 mod line;

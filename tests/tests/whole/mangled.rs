@@ -1,120 +1,116 @@
 //! Mangled files at every door where strangers' bytes are read: whatever they hold, they are read or refused.
 //!
-//! The good files are in `tests/data/mangled`. `ATELIER_MANGLE` gives each door so many seconds and another seed.
+//! The files are in `fuzz/corpus`, a folder a door: good ones, by names of their own, and what libFuzzer has found beside
+//! them (`just fuzz`), by digests.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use models::builtin::builtin_styles;
+use models::import::read_bytes;
 use models::package::{Package, PackageLimits};
-use models::picture::Limits;
-use models::vgg::VggWeights;
-use reqwest::Method;
-use tests::{Door, House, Mangler, puppet};
+use models::picture::{Limits, decode};
+use tests::Mangler;
+use tests::doors::{self, Route};
 
-/// How many files the default test mangles at each door.
-const FILES: u32 = 300;
+/// How many files are mangled at each door.
+const FILES: usize = 300;
 
-/// How many it may send to the daemon.
-const REQUESTS: u32 = 150;
+/// How many are sent to the daemon.
+const REQUESTS: usize = 150;
 
-fn good(folder: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/mangled").join(folder);
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// Returns the files of a door, with their paths.
+fn corpus(door: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder("corpus").join(door)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files.into_iter().map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
 }
 
-/// How long a door is tried, by files or by time.
-struct Siege {
-    left: u32,
-    until: Option<Instant>,
-    mangler: Mangler,
+/// Returns the files of a door that have an extension: the good ones.
+fn good(door: &str) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    corpus(door).into_iter().filter(|(file, _)| file.extension().is_some())
 }
 
-impl Siege {
-    fn of(files: u32) -> Self {
-        let seconds = std::env::var("ATELIER_MANGLE").ok().map(|text| text.parse().unwrap());
-        let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        // The default test is the same every time, a long one never is.
-        let seed = until.map_or(7878, |_| u64::from(std::process::id()));
-        eprintln!("seed {seed}");
-        Self { left: files, until, mangler: Mangler::new(seed) }
-    }
-
-    fn next(&mut self, good: &[Vec<u8>]) -> Option<Vec<u8>> {
-        self.left = self.left.wrapping_sub(1);
-        let goes_on = self.until.map_or(self.left != u32::MAX, |until| Instant::now() < until);
-        goes_on.then(|| self.mangler.mangle(good))
-    }
-}
-
-/// Opens a door to mangled files; it may refuse them, and must not panic or take more than its limits.
-fn besiege(good: &[Vec<u8>], door: impl Fn(&[u8])) {
-    let mut siege = Siege::of(FILES);
-    for bytes in good {
+/// Knocks at a door with its files and with mangled ones, the same every time.
+fn besiege(name: &str, mangled: usize, door: impl Fn(&[u8])) {
+    let files: Vec<_> = corpus(name).into_iter().map(|(_, bytes)| bytes).collect();
+    for bytes in &files {
         door(bytes);
     }
-    while let Some(bytes) = siege.next(good) {
-        door(&bytes);
+    let mut mangler = Mangler::new(7878);
+    for _ in 0..mangled {
+        door(&mangler.mangle(&files));
     }
+}
+
+#[test]
+fn each_target_has_a_corpus_that_is_read_here() {
+    let doors = ["deeplearnjs", "form", "import", "network", "package", "pickle", "picture", "transform"];
+    let doors: BTreeSet<_> = doors.map(str::to_owned).into();
+    assert_eq!(names(&folder("corpus")), doors);
+    assert_eq!(names(&folder("fuzz_targets")), doors);
 }
 
 #[test]
 fn mangled_pictures_are_read_or_refused() {
-    let good = good("pictures");
-    for bytes in &good {
-        models::picture::decode(bytes, Limits { pixels: 1_000_000 }).unwrap();
+    for (file, bytes) in good("picture") {
+        decode(&bytes, Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
-    besiege(&good, |bytes| {
-        if let Ok((header, picture)) = models::picture::decode(bytes, Limits { pixels: 1_000_000 }) {
-            assert_eq!((header.width, header.height), (picture.width(), picture.height()));
-        }
-    });
+    besiege("picture", FILES, doors::picture);
 }
 
 #[test]
 fn mangled_packages_are_read_or_refused() {
-    let limits = PackageLimits::default();
-    let style = builtin_styles().next().unwrap().package(&limits).unwrap().to_bytes();
-    let mut good = good("packages");
-    // Its head is what is parsed; a cut body is refused all the same.
-    good.push(style[..style.len().min(20_000)].to_vec());
-    besiege(&good, |bytes| {
-        let _ = models::import::read_bytes(bytes, "mangled", &limits);
-        let _ = Package::from_bytes(bytes, &limits);
-    });
+    for (file, bytes) in good("package") {
+        let read = Package::from_bytes(&bytes, &PackageLimits::default());
+        read.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+    besiege("package", FILES, doors::package);
 }
 
 #[test]
-fn mangled_loss_networks_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("network");
-    besiege(&good("networks"), |bytes| {
-        std::fs::write(&file, bytes).unwrap();
-        assert!(VggWeights::read(&file).is_err());
-    });
-}
-
-/// Sends mangled bodies somewhere: each is answered with success or a refusal.
-async fn besiege_route(path: &str, media_type: &str, good: &[Vec<u8>]) {
-    let house = House::open_with(vec![puppet("a").0], |config| config.mail.per_recipient_per_hour = u32::MAX);
-    let door = Door::open(&house).await;
-    let mut siege = Siege::of(REQUESTS);
-    while let Some(bytes) = siege.next(good) {
-        let request = door.request(Method::POST, path).header("content-type", media_type).body(bytes);
-        let status = request.send().await.unwrap().status();
-        assert!(status.is_success() || status.is_client_error() || status == 503, "{status}");
+fn mangled_imports_are_read_or_refused() {
+    for (file, bytes) in good("import") {
+        let read = read_bytes(&bytes, "Good", &PackageLimits::default());
+        read.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
-    assert_eq!(door.get("/livez").await.status(), 200);
+    besiege("import", FILES, doors::import);
+    besiege("deeplearnjs", FILES, doors::deeplearnjs);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mangled_forms_are_taken_or_refused() {
-    besiege_route("/v1/stylize", "multipart/form-data; boundary=b", &good("forms")).await;
+#[test]
+fn mangled_loss_networks_are_read_or_refused() {
+    besiege("network", FILES, doors::network);
+    besiege("pickle", FILES, doors::pickle);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mangled_transforms_are_taken_or_refused() {
-    besiege_route("/transform", "application/json", &good("transforms")).await;
+/// Sends files to a route whose good ones are accepted.
+fn besiege_route(name: &str, route: Route) {
+    for (file, bytes) in good(name) {
+        let status = route.send(&bytes);
+        assert!(matches!(status, 200 | 202), "{}: {status}", file.display());
+    }
+    besiege(name, REQUESTS, |bytes| {
+        route.send(bytes);
+    });
+    route.close();
+}
+
+#[test]
+fn mangled_forms_are_taken_or_refused() {
+    besiege_route("form", Route::form(|_| {}));
+}
+
+#[test]
+fn mangled_transforms_are_taken_or_refused() {
+    besiege_route("transform", Route::transform(|_| {}));
 }
