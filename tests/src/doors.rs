@@ -114,7 +114,8 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
         header.set_cksum();
         block.copy_from_slice(header.as_bytes());
         let Ok(bytes) = header.entry_size() else { break };
-        at = at.saturating_add(512).saturating_add(usize::try_from(bytes.next_multiple_of(512)).unwrap_or(usize::MAX));
+        let padded = bytes.checked_next_multiple_of(512).and_then(|bytes| usize::try_from(bytes).ok());
+        at = at.saturating_add(512).saturating_add(padded.unwrap_or(usize::MAX));
     }
     tar
 }
