@@ -18,11 +18,13 @@ pub use features::Features;
 pub(crate) use layered::Eyes;
 pub use weights::VggWeights;
 
+use crate::kernels::Precision;
+use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::direct::{Direct, Form, Narrow};
 use crate::kernels::layout::channel_vector;
 use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::{Affine, Border, Growth};
-use crate::kernels::winograd::Winograd;
+use crate::kernels::winograd::Geometry;
 
 /// What VGG takes once it is loaded, kernels of both directions included.
 pub(crate) const LOADED_BYTES: u64 = 500 << 20;
@@ -110,7 +112,7 @@ impl Tap {
 pub struct Vgg {
     weights: VggWeights,
     first: Direct,
-    rest: Vec<Winograd>,
+    rest: Vec<Conv3x3>,
     biases: Vec<Vec<Block>>,
     mean: Vec<Affine>,
     /// Made when a gradient is first asked for.
@@ -120,20 +122,19 @@ pub struct Vgg {
 #[derive(Debug)]
 struct Backward {
     first: Narrow,
-    rest: Vec<Winograd>,
+    rest: Vec<Conv3x3>,
 }
 
 impl Vgg {
     /// Transforms weights.
     #[must_use]
     pub fn new(weights: VggWeights) -> Self {
-        let transform = |(i, layer): (usize, &LayerName)| Winograd::new(weights.kernel(i), layer.outputs, layer.inputs);
-        let rest = LAYERS.iter().enumerate().skip(1).map(transform).collect();
+        let rest = LAYERS.iter().enumerate().skip(1).map(|(i, layer)| forward(weights.kernel(i), layer)).collect();
         Self::of(weights, rest)
     }
 
-    fn of(weights: VggWeights, rest: Vec<Winograd>) -> Self {
-        let first = Direct::new(weights.kernel(0), form(3, 64), Growth::None, Border::Zero);
+    fn of(weights: VggWeights, rest: Vec<Conv3x3>) -> Self {
+        let first = Direct::new(weights.kernel(0), form(3, 64), Growth::None, Border::Zero, Precision::Floats);
         let biases = (0..LAYERS.len()).map(|i| channel_vector(weights.bias(i))).collect();
         let mut mean = Affine { scale: Block([1.0; LANES]), shift: Block::ZERO };
         for (shift, mean) in mean.shift.0.iter_mut().zip(weights.mean()) {
@@ -165,11 +166,10 @@ impl Vgg {
 
     fn backward(&self) -> &Backward {
         self.backward.get_or_init(|| {
-            let transform =
-                |(i, l): (usize, &LayerName)| Winograd::backward(self.weights.kernel(i), l.outputs, l.inputs);
+            let rest = LAYERS.iter().enumerate().skip(1);
             Backward {
                 first: Narrow::backward(self.weights.kernel(0), form(64, 3)),
-                rest: LAYERS.iter().enumerate().skip(1).map(transform).collect(),
+                rest: rest.map(|(i, layer)| backward(self.weights.kernel(i), layer)).collect(),
             }
         })
     }
@@ -180,8 +180,8 @@ impl Vgg {
 #[derive(Debug)]
 pub struct Unfolding {
     weights: VggWeights,
-    forward: Vec<Winograd>,
-    backward: Vec<Winograd>,
+    forward: Vec<Conv3x3>,
+    backward: Vec<Conv3x3>,
 }
 
 impl Unfolding {
@@ -199,9 +199,9 @@ impl Unfolding {
         let Some(layer) = LAYERS.get(number) else { return false };
         let kernel = self.weights.kernel(number);
         if is_forward {
-            self.forward.push(Winograd::new(kernel, layer.outputs, layer.inputs));
+            self.forward.push(forward(kernel, layer));
         } else {
-            self.backward.push(Winograd::backward(kernel, layer.outputs, layer.inputs));
+            self.backward.push(backward(kernel, layer));
         }
         true
     }
@@ -215,6 +215,14 @@ impl Unfolding {
         let backward = OnceLock::from(Backward { first, rest: backward });
         Vgg { backward, ..Vgg::of(weights, forward) }
     }
+}
+
+fn forward(kernel: &[f32], layer: &LayerName) -> Conv3x3 {
+    Conv3x3::new(kernel, layer.outputs, layer.inputs, Geometry::same(Border::Zero))
+}
+
+fn backward(kernel: &[f32], layer: &LayerName) -> Conv3x3 {
+    Conv3x3::backward(kernel, layer.outputs, layer.inputs, 1)
 }
 
 fn form(inputs: usize, outputs: usize) -> Form {

@@ -1,7 +1,6 @@
 //! One convolution in training: forward, and its three gradients.
 
 use super::MOMENTUM;
-use crate::kernels::ComputePool;
 use crate::kernels::direct::{Direct, Form, Input, KernelGradient, Narrow};
 use crate::kernels::elementwise;
 use crate::kernels::fold::Padded;
@@ -13,6 +12,7 @@ use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::{Affine, Border, Growth, Prelude, Source};
 use crate::kernels::winograd::{Geometry, Winograd, winograd_kernel_gradient};
+use crate::kernels::{ComputePool, Precision};
 use crate::network::{Conv, Norm, NormKind, Padding, Upsample};
 
 /// A convolution, what it computed last, and where its parameters are.
@@ -169,9 +169,14 @@ impl Stage {
         if let (Some(geometry), Some([forward, _])) = (geometry, &self.winograd) {
             forward.run(pool, input, geometry, target, scratch);
         } else if is_transposed {
-            Direct::transposed(kernel, transposed).run(pool, &Input::Blocked(*input), [0; 2], target);
+            Direct::transposed(kernel, transposed, Precision::Floats).run(
+                pool,
+                &Input::Blocked(*input),
+                [0; 2],
+                target,
+            );
         } else {
-            let direct = Direct::sliding(kernel, sliding, growth, border);
+            let direct = Direct::sliding(kernel, sliding, growth, border, Precision::Floats);
             direct.run(pool, &Input::Blocked(*input), pads.map(|p| p.0), target);
         }
         if let Some(norm) = self.conv.norm {
@@ -328,7 +333,8 @@ impl Stage {
         let pads = self.pads(input);
         if self.is_transposed() {
             // The gradient of a transposed convolution is a plain one; its kernel `[inputs][outputs]` fits as it is.
-            let direct = Direct::sliding(kernel, self.form(outputs, inputs, 0), Growth::None, Border::Zero);
+            let direct =
+                Direct::sliding(kernel, self.form(outputs, inputs, 0), Growth::None, Border::Zero, Precision::Floats);
             direct.run(pool, &Input::Blocked(source), pads.map(|p| p.0), Target::whole(to, input));
             return;
         }
@@ -339,7 +345,7 @@ impl Stage {
             let geometry = Geometry { pad: 2, ..Geometry::same(Border::Zero) };
             backward.run(pool, &source, geometry, Target::whole(full, large), scratch);
         } else {
-            let direct = Direct::transposed(kernel, form);
+            let direct = Direct::transposed(kernel, form, Precision::Floats);
             direct.run(pool, &Input::Blocked(source), [0; 2], Target::whole(full, large));
         }
         padded.fold(pool, input, full, to);

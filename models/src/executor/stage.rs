@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use super::ExecutorError;
-use crate::kernels::ComputePool;
+use crate::kernels::conv3x3::Conv3x3;
 use crate::kernels::direct::{Direct, Form, Input, Narrow};
 use crate::kernels::layout::{Shape, channel_vector};
 use crate::kernels::norm::Moments;
 use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::{Block, LANES};
 use crate::kernels::source::{Affine, Border, Growth, Prelude, Source};
-use crate::kernels::winograd::{Geometry, Winograd};
+use crate::kernels::winograd::Geometry;
+use crate::kernels::{ComputePool, Precision};
 use crate::network::{Conv, Layer, Network, NormKind, Padding, Upsample, Weights};
 
 /// What the layers are to the plan: single convolutions, and pairs with a sum.
@@ -33,7 +34,7 @@ pub(super) struct Stage {
 
 #[derive(Debug)]
 enum StageKernel {
-    Winograd(Winograd, Geometry),
+    Conv3x3(Conv3x3),
     /// A direct convolution, its padding known beforehand or, under `TensorFlow`'s SAME with a stride, from its input.
     Direct {
         direct: Direct,
@@ -134,21 +135,17 @@ impl Stage {
         }
     }
 
-    /// Returns the multiplications of one row of output, with Winograd's counted as they are.
+    /// Returns the multiplications of one row of output, where the faster ways of a 3x3 kernel count as a third.
     pub(super) fn row_work(&self, output: Shape) -> f64 {
         let taps = (self.conv.kernel * self.conv.kernel) as f64;
-        let taps = match self.kernel {
-            // The transforms cost as much as the products of some channels.
-            StageKernel::Winograd(..) => taps / 3.0,
-            _ => taps,
-        };
+        let taps = if matches!(self.kernel, StageKernel::Conv3x3(_)) { taps / 3.0 } else { taps };
         let channels = (self.conv.inputs * self.conv.outputs.next_multiple_of(LANES)) as f64;
         output.width as f64 * channels * taps
     }
 
     pub(super) fn bytes(&self) -> usize {
         match &self.kernel {
-            StageKernel::Winograd(winograd, _) => winograd.bytes(),
+            StageKernel::Conv3x3(conv) => conv.bytes(),
             StageKernel::Direct { direct, .. } => direct.bytes(),
             StageKernel::Narrow(narrow) => narrow.bytes(),
         }
@@ -157,7 +154,7 @@ impl Stage {
     /// Returns the rows of its input that some rows of its output are made from.
     pub(super) fn input_rows(&self, rows: Range<usize>, input: Shape) -> Range<usize> {
         match &self.kernel {
-            StageKernel::Winograd(_, geometry) => geometry.input_rows(rows, input.height),
+            StageKernel::Conv3x3(conv) => conv.input_rows(rows, input.height),
             StageKernel::Direct { direct, sliding } => {
                 direct.input_rows(rows, input.height, self.before(*sliding, input)[0])
             }
@@ -178,9 +175,7 @@ impl Stage {
         let epilogue = Epilogue { bias: self.bias.as_deref(), relu, ..target.epilogue };
         let target = target.with(epilogue);
         match (&self.kernel, input) {
-            (StageKernel::Winograd(winograd, geometry), Input::Blocked(source)) => {
-                winograd.run(pool, source, *geometry, target, &mut Vec::new());
-            }
+            (StageKernel::Conv3x3(conv), Input::Blocked(source)) => conv.run(pool, source, target, &mut Vec::new()),
             (StageKernel::Direct { direct, sliding }, input) => {
                 direct.run(pool, input, self.before(*sliding, input.shape()), target);
             }
@@ -217,22 +212,22 @@ impl StageKernel {
             stride: conv.stride,
             before: conv.kernel / 2,
         };
-        let winograd = conv.kernel == 3 && conv.stride == 1 && conv.inputs >= LANES;
+        let precision = Precision::Halves;
         match growth {
             _ if conv.upsample == Upsample::Transposed => {
                 form.before = conv.pads(1).0;
-                Self::Direct { direct: Direct::transposed(kernel, form), sliding: false }
+                Self::Direct { direct: Direct::transposed(kernel, form, precision), sliding: false }
             }
             _ if is_last => Self::Narrow(Narrow::new(kernel, bias.unwrap_or(&[]), form, growth, border)),
-            Growth::None | Growth::Nearest(2) if winograd => {
+            _ if Conv3x3::fits(form, growth) => {
                 let geometry = Geometry { doubled: growth != Growth::None, border, pad: 1 };
-                Self::Winograd(Winograd::new(kernel, conv.outputs, conv.inputs), geometry)
+                Self::Conv3x3(Conv3x3::new(kernel, conv.outputs, conv.inputs, geometry))
             }
             _ if conv.padding == Padding::Same && conv.stride > 1 => {
                 form.before = 0;
-                Self::Direct { direct: Direct::sliding(kernel, form, growth, border), sliding: true }
+                Self::Direct { direct: Direct::sliding(kernel, form, growth, border, precision), sliding: true }
             }
-            _ => Self::Direct { direct: Direct::new(kernel, form, growth, border), sliding: false },
+            _ => Self::Direct { direct: Direct::new(kernel, form, growth, border, precision), sliding: false },
         }
     }
 }

@@ -4,9 +4,11 @@
 //! phase; a transposed one of stride 2 has two a side; a nearest enlargement by 4 with stride 2 has two a side as well,
 //! whose taps are sums of the kernel's, because repeated pixels meet several of them. Each task copies the window of the
 //! input that it needs (`Window`) and convolves it from the cache. Kernels of 9x9 between pictures and channels take
-//! another way, with a third of the products: `nested`.
+//! another way, with a third of the products: `nested`. Where the processor has a matrix unit, phases of many channels are
+//! computed on it (`halved`).
 
 mod gradient;
+mod halved;
 mod narrow;
 mod phased;
 mod phases;
@@ -19,13 +21,14 @@ pub use narrow::Narrow;
 use std::ops::Range;
 
 use super::layout::Shape;
+use super::matrix_unit::Precision;
 use super::nested::{self, FromFew};
 use super::output::Target;
 use super::simd::{Block, LANES, Simd, floats_mut};
 use super::source::{Border, FEW, Growth, Photo, Source, Window, packed_lanes};
 use super::threads::ComputePool;
 use phased::{Phased, WINDOW, window_blocks};
-use phases::{Phase, Phases};
+use phases::{Floats, Halves, Order, Phases};
 
 /// The sides and the place of a convolution's kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,37 +96,68 @@ pub struct Direct {
 /// How it is computed.
 #[derive(Clone, Debug)]
 enum Way {
-    Phased(Phased),
+    /// Phase by phase on the vector unit.
+    Phased(Phased<Floats>),
+    /// The same on the matrix unit.
+    Halved(Phased<Halves>),
     Nested(FromFew),
+}
+
+impl Way {
+    fn by_phases(kernel: &[f32], form: Form, growth: Growth, border: Border, order: Order, halved: bool) -> Self {
+        if halved {
+            Self::Halved(Phased { form, growth, border, phases: Phases::new(kernel, form, order) })
+        } else {
+            Self::Phased(Phased { form, growth, border, phases: Phases::new(kernel, form, order) })
+        }
+    }
 }
 
 impl Direct {
     /// Packs a kernel `[outputs][inputs][k][k]` of a convolution after an enlargement.
     #[must_use]
-    pub fn new(kernel: &[f32], form: Form, growth: Growth, border: Border) -> Self {
-        // Mirroring by one pixel what stands at least twice is repeating the edge, which needs no enlarged tensor.
-        let (growth, border, repeat) = match (growth, border) {
-            (Growth::Nearest(factor), Border::Zero) => (Growth::None, border, factor),
-            (Growth::Nearest(factor), Border::Reflect) if factor > 1 && form.kernel <= 3 && form.before <= 1 => {
-                (Growth::None, Border::Edge, factor)
-            }
-            (growth, border) => (growth, border, 1),
-        };
-        Self::repeating(kernel, form, growth, border, repeat)
+    pub fn new(kernel: &[f32], form: Form, growth: Growth, border: Border, precision: Precision) -> Self {
+        let (growth, border, repeat) = without_growth(form, growth, border);
+        Self::repeating(kernel, form, growth, border, precision, repeat)
     }
 
     /// The same, but with padding that each call may choose anew: see [`Self::run`].
     #[must_use]
-    pub fn sliding(kernel: &[f32], form: Form, growth: Growth, border: Border) -> Self {
-        Self::repeating(kernel, form, growth, border, 1)
+    pub fn sliding(kernel: &[f32], form: Form, growth: Growth, border: Border, precision: Precision) -> Self {
+        Self::repeating(kernel, form, growth, border, precision, 1)
     }
 
-    fn repeating(kernel: &[f32], form: Form, growth: Growth, border: Border, repeat: usize) -> Self {
+    /// Packs for the matrix unit, whether or not there is one: [`Self::new`] and [`Self::transposed`].
+    #[cfg(test)]
+    pub(super) fn halved(kernel: &[f32], form: Form, growth: Growth, border: Border) -> [Self; 2] {
+        let (growth, border, repeat) = without_growth(form, growth, border);
+        let way = |growth, border, order| Way::by_phases(kernel, form, growth, border, order, true);
+        [
+            Self { form, way: way(growth, border, Order::Forward { repeat }) },
+            Self { form, way: way(Growth::None, Border::Zero, Order::Transposed) },
+        ]
+    }
+
+    fn repeating(
+        kernel: &[f32],
+        form: Form,
+        growth: Growth,
+        border: Border,
+        precision: Precision,
+        repeat: usize,
+    ) -> Self {
         let way = if repeat == 1 && nested::fits(form, growth) && form.inputs <= FEW {
             let element = |k, c, y, x| kernel[((k * form.inputs + c) * form.kernel + y) * form.kernel + x];
             Way::Nested(FromFew::new(element, form, border))
         } else {
-            Way::Phased(Phased { form, growth, border, phases: Phases::forward(kernel, form, repeat) })
+            Way::by_phases(
+                kernel,
+                form,
+                growth,
+                border,
+                Order::Forward { repeat },
+                precision.halves(form.inputs, form.outputs),
+            )
         };
         Self { form, way }
     }
@@ -134,7 +168,7 @@ impl Direct {
     /// The gradient with respect to the input of the convolution `[outputs][inputs][k][k]` with a border of zeros is the
     /// same kernel's transposed convolution, its channels exchanged.
     #[must_use]
-    pub fn transposed(kernel: &[f32], form: Form) -> Self {
+    pub fn transposed(kernel: &[f32], form: Form, precision: Precision) -> Self {
         let (growth, border, last) = (Growth::None, Border::Zero, form.kernel - 1);
         let way = if nested::fits(form, growth) && form.inputs <= FEW {
             // With stride 1 it is a convolution with the kernel turned by 180 degrees.
@@ -142,7 +176,7 @@ impl Direct {
                 |k, c, y, x| kernel[((c * form.outputs + k) * form.kernel + last - y) * form.kernel + last - x];
             Way::Nested(FromFew::new(element, Form { before: last - form.before, ..form }, border))
         } else {
-            Way::Phased(Phased { form, growth, border, phases: Phases::transposed(kernel, form) })
+            Way::by_phases(kernel, form, growth, border, Order::Transposed, precision.halves(form.inputs, form.outputs))
         };
         Self { form, way }
     }
@@ -152,6 +186,7 @@ impl Direct {
     pub fn bytes(&self) -> usize {
         match &self.way {
             Way::Phased(phased) => phased.phases.bytes(),
+            Way::Halved(phased) => phased.phases.bytes(),
             Way::Nested(nested) => nested.bytes(),
         }
     }
@@ -161,6 +196,7 @@ impl Direct {
     pub fn input_rows(&self, rows: Range<usize>, input_height: usize, before: usize) -> Range<usize> {
         let window = match &self.way {
             Way::Phased(phased) => phased.window(rows, 0..1, [before, 0]),
+            Way::Halved(phased) => phased.window(rows, 0..1, [before, 0]),
             Way::Nested(nested) => nested.window(rows, 0..1, [before, 0]),
         };
         window.source_rows(input_height)
@@ -178,7 +214,23 @@ impl Direct {
         assert_eq!(input.shape().batch, target.shape.batch, "pictures fit");
         match &self.way {
             Way::Phased(phased) => phased.run(pool, input, before, target),
+            Way::Halved(phased) => {
+                let Input::Blocked(source) = input else { unreachable!("a photo has fewer channels") };
+                phased.run(pool, source, before, target);
+            }
             Way::Nested(nested) => nested.run(pool, input, before, target),
         }
+    }
+}
+
+/// Returns a growth, border and repetition that show the kernel the same, by repeated taps rather than pixels where that can
+/// be: mirroring by one pixel what stands at least twice is repeating the edge, which needs no enlarged tensor.
+fn without_growth(form: Form, growth: Growth, border: Border) -> (Growth, Border, usize) {
+    match (growth, border) {
+        (Growth::Nearest(factor), Border::Zero) => (Growth::None, border, factor),
+        (Growth::Nearest(factor), Border::Reflect) if factor > 1 && form.kernel <= 3 && form.before <= 1 => {
+            (Growth::None, Border::Edge, factor)
+        }
+        (growth, border) => (growth, border, 1),
     }
 }

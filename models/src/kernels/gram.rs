@@ -3,6 +3,7 @@
 use super::direct::{Direct, Form, Input};
 use super::disjoint::Disjoint;
 use super::layout::{Shape, channel_vector};
+use super::matrix_unit::Precision;
 use super::outer::{ROWS, outer};
 use super::output::{Epilogue, Target};
 use super::simd::{Block, Kernel, LANES, Simd};
@@ -114,7 +115,7 @@ impl Kernel for Rows<'_> {
 pub fn mix(pool: &ComputePool, shape: Shape, f: &[Block], matrix: &[f32], bias: &[f32], out: &mut [Block]) {
     let c = shape.channels;
     let form = Form { inputs: c, outputs: c, kernel: 1, stride: 1, before: 0 };
-    let direct = Direct::new(matrix, form, Growth::None, Border::Zero);
+    let direct = Direct::new(matrix, form, Growth::None, Border::Zero, Precision::Floats);
     let bias = channel_vector(bias);
     let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
     direct.run(pool, &Input::Blocked(Source::whole(f, shape)), [0; 2], Target::whole(out, shape).with(epilogue));

@@ -164,7 +164,7 @@ impl Sink<'_> {
 }
 
 impl Sink<'_> {
-    /// As [`Self::store`], for `N` pixels that stand beside each other.
+    /// As [`Self::store`], for `N` pixels that stand `step` apart.
     ///
     /// # Safety
     /// No other task may write the same pixels.
@@ -174,30 +174,25 @@ impl Sink<'_> {
         &self,
         simd: S,
         index: usize,
+        step: usize,
         mut row: [S::V; N],
         tally: Option<&mut Running<S::V>>,
     ) {
-        // SAFETY: pixels written by this task alone, as the caller promises.
-        let to = unsafe { self.blocks.range(index..index + N) };
         // Loops, not closures: those may stay calls, which pass registers through memory.
-        if self.epilogue.adds {
-            for (v, held) in row.iter_mut().zip(to.iter()) {
-                *v = simd.add(*v, simd.load(held));
+        for (i, v) in row.iter_mut().enumerate() {
+            let index = index + i * step;
+            // SAFETY: a pixel written by this task alone, as the caller promises.
+            let to = unsafe { self.blocks.range(index..index + 1) };
+            if self.epilogue.adds {
+                *v = simd.add(*v, simd.load(&to[0]));
             }
-        }
-        if self.epilogue.relu {
-            for v in &mut row {
+            if self.epilogue.relu {
                 *v = simd.relu(*v);
             }
-        }
-        if let Some(gate) = self.epilogue.gate {
-            let gate: &[Block; N] = gate[index..].first_chunk().expect("a gate is as large as the output");
-            for (v, gate) in row.iter_mut().zip(gate) {
-                *v = simd.gate(simd.load(gate), *v);
+            if let Some(gate) = self.epilogue.gate {
+                *v = simd.gate(simd.load(&gate[index]), *v);
             }
-        }
-        for (v, to) in row.iter().zip(to) {
-            simd.store(*v, to);
+            simd.store(*v, &mut to[0]);
         }
         if let Some(tally) = tally {
             tally.add_row(simd, &row);

@@ -7,6 +7,10 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "x86_64")]
+use super::matrix_unit::Amx;
+use super::matrix_unit::MatrixUnit;
+
 /// The unit of the blocked layout: sixteen channels of one pixel, a cache line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
@@ -117,7 +121,18 @@ impl Backend {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2+fma",
             #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) if Amx::detect().is_some() => "avx-512 and amx",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx-512",
+        }
+    }
+
+    /// Returns the matrix unit that goes with it.
+    pub(crate) fn matrix_unit(self) -> MatrixUnit {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Amx::detect().map_or(MatrixUnit::Portable, MatrixUnit::Amx),
+            _ => MatrixUnit::Portable,
         }
     }
 

@@ -7,8 +7,7 @@ use crate::kernels::max_pool::{max_pool, max_pool_backward, pooled};
 use crate::kernels::memory::resized;
 use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::Block;
-use crate::kernels::source::{Border, Prelude, Source};
-use crate::kernels::winograd::Geometry;
+use crate::kernels::source::{Prelude, Source};
 use crate::kernels::{ComputePool, elementwise};
 
 /// The features of the pictures seen last, and memory for the next ones.
@@ -64,7 +63,7 @@ impl Features {
                 } else {
                     Source::whole(from, input)
                 };
-                vgg.rest[i - 1].run(pool, &source, Geometry::same(Border::Zero), to, &mut self.shared);
+                vgg.rest[i - 1].run(pool, &source, to, &mut self.shared);
             }
             self.shapes.push(output);
             input = output;
@@ -100,13 +99,7 @@ impl Features {
             if LAYERS[i].pooled {
                 let small = pooled(input);
                 let of_maxima = resized(extra, small.blocks());
-                kernel.run(
-                    pool,
-                    &source,
-                    Geometry::same(Border::Zero),
-                    Target::whole(of_maxima, small),
-                    &mut self.shared,
-                );
+                kernel.run(pool, &source, Target::whole(of_maxima, small), &mut self.shared);
                 let maxima = &self.pools[i][..small.blocks()];
                 max_pool_backward(pool, input, values, maxima, of_maxima, resized(next, input.blocks()));
             } else {
@@ -114,7 +107,7 @@ impl Features {
                 let adds = tap_gradient(Tap(i - 1), input, values, next);
                 let epilogue = Epilogue { adds, gate: Some(values), ..Epilogue::default() };
                 let target = Target::whole(next, input).with(epilogue);
-                kernel.run(pool, &source, Geometry::same(Border::Zero), target, &mut self.shared);
+                kernel.run(pool, &source, target, &mut self.shared);
             }
             std::mem::swap(current, next);
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::phases::Phases;
+use super::phases::{Floats, Packed, Phases};
 use super::{Form, Input, tile};
 use crate::kernels::output::{Sink, Tally, Target, Turn};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd, floats};
@@ -11,24 +11,27 @@ use crate::kernels::threads::ComputePool;
 
 /// A convolution with its taps sorted by phase.
 #[derive(Clone, Debug)]
-pub(super) struct Phased {
+pub(super) struct Phased<K> {
     pub(super) form: Form,
     pub(super) growth: Growth,
     pub(super) border: Border,
-    pub(super) phases: Phases,
+    pub(super) phases: Phases<K>,
 }
 
-impl Phased {
+impl<K: Packed> Phased<K> {
     pub(super) fn window(&self, rows: Range<usize>, columns: Range<usize>, before: [usize; 2]) -> Window {
         let ((top, height), (left, width)) = (self.phases.window(rows), self.phases.window(columns));
         let (top, left) = (top - before[0] as isize, left - before[1] as isize);
         let (growth, border, step) = (self.growth, self.border, self.phases.step);
         Window { growth, border, top, left, height, width, step }
     }
+}
 
+impl Phased<Floats> {
     pub(super) fn run(&self, pool: &ComputePool, input: &Input<'_>, before: [usize; 2], target: Target<'_>) {
         let first_row = target.rows.start;
-        let cut = Cut::new(self, target.rows.len(), target.shape.width);
+        let blocks = |window: Window| window_blocks(window.pixels(), self.form.inputs) + window.pixels();
+        let cut = Cut::new(self, target.rows.len(), target.shape.width, blocks, WINDOW);
         target.in_tasks(pool, cut.tasks(), cut.scratch, |sink, Turn { n, task, tallies }, scratch| {
             let (rows, columns) = cut.part(task);
             let task = Task { phased: self, input, before, sink, first_row, n, rows, columns, scratch, tallies };
@@ -39,26 +42,30 @@ impl Phased {
 
 /// How an output is cut into tasks whose windows fit the cache.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
+pub(super) struct Cut {
     rows: usize,
     columns: usize,
     row_step: usize,
     column_step: usize,
-    scratch: usize,
+    pub(super) scratch: usize,
 }
 
 /// Blocks of a window: half of a core's second cache.
 pub(super) const WINDOW: usize = 8192;
 
 impl Cut {
-    fn new(phased: &Phased, rows: usize, width: usize) -> Self {
-        let blocks = |height: usize, width: usize| {
-            let pixels = phased.window(0..height, 0..width, [0; 2]).pixels();
-            window_blocks(pixels, phased.form.inputs) + pixels
-        };
+    /// Cuts `rows` by `width` outputs so that a task, which takes `blocks` for its window, takes `most`.
+    pub(super) fn new<K: Packed>(
+        phased: &Phased<K>,
+        rows: usize,
+        width: usize,
+        blocks: impl Fn(Window) -> usize,
+        most: usize,
+    ) -> Self {
+        let blocks = |height: usize, width: usize| blocks(phased.window(0..height, 0..width, [0; 2]));
         let period = phased.phases.period;
         let (mut row_step, mut column_step) = (16, 256);
-        while blocks(row_step, column_step) > WINDOW && (row_step > 4 || column_step > 16) {
+        while blocks(row_step, column_step) > most && (row_step > 4 || column_step > 16) {
             if column_step > 32 * row_step || row_step <= 4 {
                 column_step /= 2;
             } else {
@@ -72,11 +79,11 @@ impl Cut {
         Self { rows, columns: width, row_step, column_step, scratch }
     }
 
-    fn tasks(&self) -> usize {
+    pub(super) fn tasks(&self) -> usize {
         self.rows.div_ceil(self.row_step) * self.columns.div_ceil(self.column_step)
     }
 
-    fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
+    pub(super) fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let across = self.columns.div_ceil(self.column_step);
         let (top, left) = (task / across * self.row_step, task % across * self.column_step);
         (top..self.rows.min(top + self.row_step), left..self.columns.min(left + self.column_step))
@@ -84,7 +91,7 @@ impl Cut {
 }
 
 struct Task<'a> {
-    phased: &'a Phased,
+    phased: &'a Phased<Floats>,
     input: &'a Input<'a>,
     before: [usize; 2],
     sink: &'a Sink<'a>,

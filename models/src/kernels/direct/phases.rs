@@ -3,25 +3,125 @@
 use std::ops::Range;
 
 use super::Form;
+use crate::kernels::matrix_unit::{GROUP, Matrix, halves};
+use crate::kernels::memory::zeros;
 use crate::kernels::multiply::packed_index;
 use crate::kernels::simd::{Block, LANES};
 
 /// All phases of a convolution: output `period * q + phase` reads the inputs `step * q + tap`.
 #[derive(Clone, Debug)]
-pub(super) struct Phases {
+pub(super) struct Phases<K> {
     pub(super) period: usize,
     pub(super) step: usize,
     /// The least and greatest tap of any phase.
     reach: (isize, isize),
     /// `[row phase][column phase]`.
-    all: Vec<Phase>,
+    all: Vec<Phase<K>>,
 }
 
-/// The taps of one phase, and the kernel `[pair of output blocks][input block][tap][channel][1 or 2 blocks]`.
+/// The taps of one phase, and the kernel.
 #[derive(Clone, Debug)]
-pub(super) struct Phase {
+pub(super) struct Phase<K> {
     pub(super) taps: Vec<(isize, isize)>,
-    pub(super) kernel: Vec<Block>,
+    pub(super) kernel: K,
+}
+
+/// A kernel as the vector unit reads it: `[pair of output blocks][input block][tap][channel][1 or 2 blocks]`.
+pub(super) type Floats = Vec<Block>;
+
+/// A kernel as the matrix unit reads it: `[pair of output blocks][group of inputs][tap][low, high][1 or 2 blocks]`.
+pub(super) type Halves = Vec<Matrix>;
+
+/// A way to lay out the elements `(output, input, tap)` of a kernel.
+pub(super) trait Packed {
+    fn pack(form: Form, taps: usize, element: impl Fn(usize, usize, usize) -> f32) -> Self;
+    fn bytes(&self) -> usize;
+}
+
+impl Packed for Floats {
+    fn pack(form: Form, taps: usize, element: impl Fn(usize, usize, usize) -> f32) -> Self {
+        let blocks = form.outputs.div_ceil(LANES);
+        let rows = taps * form.inputs;
+        let mut packed = zeros(rows * blocks);
+        for k in 0..form.outputs {
+            for c in 0..form.inputs {
+                let (block, lane) = (c / LANES, c % LANES);
+                let valid = LANES.min(form.inputs - block * LANES);
+                for tap in 0..taps {
+                    let row = block * LANES * taps + tap * valid + lane;
+                    packed[packed_index(rows, blocks, row, k / LANES)].0[k % LANES] = element(k, c, tap);
+                }
+            }
+        }
+        packed
+    }
+
+    fn bytes(&self) -> usize {
+        self.len() * size_of::<Block>()
+    }
+}
+
+impl Packed for Halves {
+    fn pack(form: Form, taps: usize, element: impl Fn(usize, usize, usize) -> f32) -> Self {
+        let (groups, blocks) = (form.inputs.div_ceil(GROUP), form.outputs.div_ceil(LANES));
+        let mut packed = vec![Matrix::ZERO; 2 * groups * taps * blocks];
+        for kb in 0..blocks {
+            let (pair, beside) = (kb & !1, kb % 2);
+            let many = 2.min(blocks - pair);
+            let outputs = kb * LANES..form.outputs.min((kb + 1) * LANES);
+            for row in 0..groups * taps {
+                let (group, tap) = (row / taps, row % taps);
+                let inputs = group * GROUP..form.inputs.min((group + 1) * GROUP);
+                let at = 2 * (pair * groups * taps + row * many) + beside;
+                for k in outputs.clone() {
+                    for c in inputs.clone() {
+                        let [hi, lo] = halves(element(k, c, tap));
+                        packed[at].set(c % GROUP, k % LANES, lo);
+                        packed[at + many].set(c % GROUP, k % LANES, hi);
+                    }
+                }
+            }
+        }
+        packed
+    }
+
+    fn bytes(&self) -> usize {
+        self.len() * size_of::<Matrix>()
+    }
+}
+
+/// Which way a kernel is gone through.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// A convolution of a tensor whose pixels stand `repeat` times; kernel `[outputs][inputs][k][k]`.
+    Forward { repeat: usize },
+    /// A transposed convolution; kernel `[inputs][outputs][k][k]`.
+    Transposed,
+}
+
+impl Order {
+    /// Returns the taps of one phase along one side.
+    fn lines(self, form: Form, phase: usize) -> Vec<Line> {
+        match self {
+            Self::Forward { repeat } => {
+                let mut lines: Vec<Line> = Vec::new();
+                for t in 0..form.kernel {
+                    let at = ((form.stride * phase + t) as isize - form.before as isize).div_euclid(repeat as isize);
+                    match lines.last_mut() {
+                        Some(line) if line.at == at => line.elements.push(t),
+                        _ => lines.push(Line { at, elements: vec![t] }),
+                    }
+                }
+                lines
+            }
+            Self::Transposed => {
+                let whole = phase + form.before;
+                let elements = (0..form.kernel).rev().filter(|u| whole % form.stride == u % form.stride);
+                let line = |u| Line { at: (whole as isize - u as isize) / form.stride as isize, elements: vec![u] };
+                elements.map(line).collect()
+            }
+        }
+    }
 }
 
 /// One tap along one side: where it reads, and which kernel elements it sums.
@@ -30,58 +130,29 @@ struct Line {
     elements: Vec<usize>,
 }
 
-impl Phases {
-    /// A convolution of a tensor whose pixels stand `repeat` times; kernel `[outputs][inputs][k][k]`.
-    pub(super) fn forward(kernel: &[f32], form: Form, repeat: usize) -> Self {
-        let period = repeat / gcd(repeat, form.stride);
-        let lines = |phase: usize| {
-            let mut lines: Vec<Line> = Vec::new();
-            for t in 0..form.kernel {
-                let at = ((form.stride * phase + t) as isize - form.before as isize).div_euclid(repeat as isize);
-                match lines.last_mut() {
-                    Some(line) if line.at == at => line.elements.push(t),
-                    _ => lines.push(Line { at, elements: vec![t] }),
-                }
+impl<K: Packed> Phases<K> {
+    pub(super) fn new(kernel: &[f32], form: Form, order: Order) -> Self {
+        let (period, step) = match order {
+            Order::Forward { repeat } => {
+                let period = repeat / gcd(repeat, form.stride);
+                (period, form.stride * period / repeat)
             }
-            lines
+            Order::Transposed => (form.stride, 1),
         };
-        let at = |k: usize, c: usize| (k * form.inputs + c) * form.kernel * form.kernel;
-        Self::pack(kernel, form, period, form.stride * period / repeat, lines, at)
-    }
-
-    /// A transposed convolution; kernel `[inputs][outputs][k][k]`.
-    pub(super) fn transposed(kernel: &[f32], form: Form) -> Self {
-        let lines = |phase: usize| {
-            let whole = phase + form.before;
-            let elements = (0..form.kernel).rev().filter(|u| whole % form.stride == u % form.stride);
-            let line = |u| Line { at: (whole as isize - u as isize) / form.stride as isize, elements: vec![u] };
-            elements.map(line).collect()
-        };
-        let at = |k: usize, c: usize| (c * form.outputs + k) * form.kernel * form.kernel;
-        Self::pack(kernel, form, form.stride, 1, lines, at)
-    }
-
-    fn pack(
-        kernel: &[f32],
-        form: Form,
-        period: usize,
-        step: usize,
-        lines: impl Fn(usize) -> Vec<Line>,
-        at: impl Fn(usize, usize) -> usize,
-    ) -> Self {
-        let lines: Vec<_> = (0..period).map(lines).collect();
+        let lines: Vec<_> = (0..period).map(|phase| order.lines(form, phase)).collect();
         let places = || lines.iter().flatten().map(|line| line.at);
         let reach = (places().min().unwrap_or(0), places().max().unwrap_or(0));
-        let mut all = Vec::with_capacity(period * period);
-        for rows in &lines {
-            for columns in &lines {
-                all.push(Phase::pack(kernel, form, rows, columns, &at));
-            }
-        }
+        let phase = |(rows, columns): (&Vec<Line>, &Vec<Line>)| Phase::pack(kernel, form, order, rows, columns);
+        let all = lines.iter().flat_map(|rows| lines.iter().map(move |columns| (rows, columns))).map(phase).collect();
         Self { period, step, reach, all }
     }
 
-    pub(super) fn phase(&self, row: usize, column: usize) -> &Phase {
+    /// Returns the least and the greatest tap of any phase.
+    pub(super) fn reach(&self) -> (isize, isize) {
+        self.reach
+    }
+
+    pub(super) fn phase(&self, row: usize, column: usize) -> &Phase<K> {
         &self.all[row * self.period + column]
     }
 
@@ -93,30 +164,29 @@ impl Phases {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.all.iter().map(|p| p.kernel.len() * size_of::<Block>()).sum()
+        self.all.iter().map(|p| p.kernel.bytes()).sum()
     }
 }
 
-impl Phase {
-    fn pack(kernel: &[f32], form: Form, rows: &[Line], columns: &[Line], at: &impl Fn(usize, usize) -> usize) -> Self {
-        let taps: Vec<_> = rows.iter().flat_map(|r| columns.iter().map(move |c| (r.at, c.at))).collect();
-        let blocks = form.outputs.div_ceil(LANES);
-        let channel_rows = taps.len() * form.inputs;
-        let mut packed = vec![Block::ZERO; channel_rows * blocks];
-        for k in 0..form.outputs {
-            for c in 0..form.inputs {
-                let (block, lane) = (c / LANES, c % LANES);
-                let valid = LANES.min(form.inputs - block * LANES);
-                let element = &kernel[at(k, c)..][..form.kernel * form.kernel];
-                for (tap, (r, l)) in rows.iter().flat_map(|r| columns.iter().map(move |l| (r, l))).enumerate() {
-                    let pairs = r.elements.iter().flat_map(|y| l.elements.iter().map(move |x| y * form.kernel + x));
-                    let row = block * LANES * taps.len() + tap * valid + lane;
-                    packed[packed_index(channel_rows, blocks, row, k / LANES)].0[k % LANES] =
-                        pairs.map(|i| element[i]).sum();
-                }
-            }
-        }
-        Self { taps, kernel: packed }
+impl<K: Packed> Phase<K> {
+    fn pack(kernel: &[f32], form: Form, order: Order, rows: &[Line], columns: &[Line]) -> Self {
+        let side = form.kernel;
+        let lines = || rows.iter().flat_map(|r| columns.iter().map(move |c| (r, c)));
+        let taps: Vec<_> = lines().map(|(r, c)| (r.at, c.at)).collect();
+        // The elements of the kernel that each tap sums.
+        let sums = |(r, c): (&Line, &Line)| {
+            r.elements.iter().flat_map(|y| c.elements.iter().map(move |x| y * side + x)).collect::<Vec<_>>()
+        };
+        let sums: Vec<_> = lines().map(sums).collect();
+        let element = |k, c, tap: usize| {
+            let number = match order {
+                Order::Forward { .. } => k * form.inputs + c,
+                Order::Transposed => c * form.outputs + k,
+            };
+            let element = &kernel[number * side * side..][..side * side];
+            sums[tap].iter().map(|i| element[*i]).sum()
+        };
+        Self { kernel: K::pack(form, taps.len(), element), taps }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Phase, Phased};
+use super::Phased;
+use super::phases::{Floats, Phase};
 use crate::kernels::multiply::{tile_rows, with_rows};
 use crate::kernels::output::{Running, Sink, Tally};
 use crate::kernels::simd::{Block, LANES, Simd};
@@ -11,7 +12,7 @@ use crate::kernels::source::Window;
 /// A gathered window, to be convolved.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
-    pub(super) phased: &'a Phased,
+    pub(super) phased: &'a Phased<Floats>,
     pub(super) before: [usize; 2],
     pub(super) sink: &'a Sink<'a>,
     pub(super) first_row: usize,
@@ -75,7 +76,7 @@ impl Tile<'_> {
         }
     }
 
-    fn offsets(&self, phase: &Phase, y: usize, x: usize, offsets: &mut Vec<usize>) {
+    fn offsets(&self, phase: &Phase<Floats>, y: usize, x: usize, offsets: &mut Vec<usize>) {
         let phases = &self.phased.phases;
         let origin = |o: usize, start: isize| (o / phases.period * phases.step) as isize - start;
         let [above, beside] = self.before.map(|before| before as isize);

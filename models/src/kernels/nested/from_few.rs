@@ -262,7 +262,7 @@ impl Task<'_> {
             #[expect(unsafe_code, reason = "tasks write disjoint tiles")]
             unsafe {
                 if left + TILE <= self.columns.end {
-                    self.sink.store_row(simd, start, line, running.as_deref_mut());
+                    self.sink.store_row(simd, start, 1, line, running.as_deref_mut());
                 } else {
                     for (x, v) in line.into_iter().enumerate().take(self.columns.end - left) {
                         self.sink.store(simd, start + x, v, running.as_deref_mut());

@@ -1,4 +1,5 @@
 use super::oracle::{Plainly, blocked, distance, noise, planar, pools};
+use crate::kernels::Precision;
 use crate::kernels::direct::{Direct, Form, Input, KernelGradient};
 use crate::kernels::fold::Padded;
 use crate::kernels::gram::{gram, mix};
@@ -197,7 +198,12 @@ pub(super) fn check_input_gradient(plainly: Plainly, winograd: bool) {
         let form =
             Form { inputs: plainly.outputs, outputs: shape.channels, kernel: k, stride: plainly.stride, before: 0 };
         let source = Source::whole(&dy, output);
-        Direct::transposed(&kernel, form).run(&pool, &Input::Blocked(source), [0; 2], Target::whole(&mut full, large));
+        Direct::transposed(&kernel, form, Precision::Floats).run(
+            &pool,
+            &Input::Blocked(source),
+            [0; 2],
+            Target::whole(&mut full, large),
+        );
         padded.fold(&pool, shape, &full, &mut dx);
         let error = distance(&planar(&pool, shape, &dx), &expected);
         assert!(error < 1e-5, "{pool:?} {plainly:?}: {error:e}");

@@ -260,7 +260,7 @@ impl OutputTransform<'_> {
                 #[expect(unsafe_code, reason = "tasks write disjoint tiles")]
                 unsafe {
                     if left + TILE <= width {
-                        self.sink.store_row(simd, start, line, running.as_deref_mut());
+                        self.sink.store_row(simd, start, 1, line, running.as_deref_mut());
                     } else {
                         for (x, v) in line.into_iter().enumerate().take(width - left) {
                             self.sink.store(simd, start + x, v, running.as_deref_mut());

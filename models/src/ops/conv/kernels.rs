@@ -5,7 +5,6 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 
 use super::Convolution;
-use crate::kernels::ComputePool;
 use crate::kernels::direct::{Direct, Form, Input, KernelGradient};
 use crate::kernels::fold::Padded;
 use crate::kernels::layout::{Shape, channel_vector};
@@ -13,6 +12,7 @@ use crate::kernels::output::{Epilogue, Target};
 use crate::kernels::simd::LANES;
 use crate::kernels::source::{Border, Growth, Source};
 use crate::kernels::winograd::{Geometry, Winograd, winograd_kernel_gradient};
+use crate::kernels::{ComputePool, Precision};
 use crate::ops::blocked::{Blocked, values};
 use crate::ops::operation::{Operation, Pass, record};
 
@@ -89,7 +89,8 @@ impl Kernels {
             let winograd = Winograd::new(&weight, sides.outputs, sides.inputs);
             winograd.run(&self.pool, &source, geometry, target, &mut Vec::new());
         } else {
-            let direct = Direct::sliding(&weight, self.form(sides), self.how.growth, self.how.border);
+            let direct =
+                Direct::sliding(&weight, self.form(sides), self.how.growth, self.how.border, Precision::Floats);
             direct.run(&self.pool, &Input::Blocked(source), self.before(), target);
         }
         y.tensor(&self.pool)
@@ -108,7 +109,12 @@ impl Kernels {
         } else {
             let Form { inputs, outputs, .. } = self.form(sides);
             let form = Form { inputs: outputs, outputs: inputs, ..self.form(sides) };
-            Direct::transposed(&weight, form).run(&self.pool, &Input::Blocked(source), [0; 2], target);
+            Direct::transposed(&weight, form, Precision::Floats).run(
+                &self.pool,
+                &Input::Blocked(source),
+                [0; 2],
+                target,
+            );
         }
         let mut folded = Blocked::zeros(x);
         padded.fold(&self.pool, x, &full.blocks, &mut folded.blocks);
