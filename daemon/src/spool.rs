@@ -10,8 +10,9 @@
 //! spool/<id>/preview        its newest preview; replaced whole, and not synced
 //! spool/<id>/result         the painting, or the style as one file
 //! ```
-//! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A folder
-//! named by a job's id is therefore always whole.
+//! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A new job's
+//! folder goes the same way as a whole, its files and itself synced at once. A folder named by a job's id is therefore
+//! always whole.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,9 +27,11 @@ use crate::refusal::Refusal;
 
 mod checkpoint;
 mod draft;
+mod staged;
 pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;
 pub(crate) use draft::hex;
+pub use staged::{Part, Staged};
 
 /// The spool's folders.
 #[derive(Debug)]
@@ -90,29 +93,56 @@ impl Spool {
         Record::from_json(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Makes a new job's folder from its record and its uploads: the picture, and the artworks of a painting. When this
-    /// returns, they survive a power cut.
+    /// Writes a new job's folder beside its place, from its record and its uploads: the picture, and the artworks of a
+    /// painting. Its parts are yet to be synced.
     ///
     /// # Errors
     /// Those of the file system; nothing of the job remains then.
-    pub fn create(&self, record: &Record, input: Draft, artworks: Vec<Draft>) -> io::Result<()> {
-        let staging = self.incoming.join(record.job.id.to_string());
-        let made = (|| {
-            fs::create_dir(&staging)?;
-            input.settle(&staging.join("input"), &self.trust)?;
-            for (number, artwork) in (1..).zip(artworks) {
-                artwork.settle(&staging.join(artwork_name(number)), &self.trust)?;
-            }
-            self.trust.write(&staging.join("job.json"), &record.to_json())?;
-            self.trust.sync(&File::open(&staging)?, &staging)?;
-            self.trust.rename(&staging, &self.folder(record.job.id), &self.root)
-        })();
-        if made.is_err() {
-            // Best effort: whatever stays in `incoming` goes at the next start.
-            let _ = fs::remove_dir_all(&staging);
-            let _ = fs::remove_dir_all(self.folder(record.job.id));
+    pub fn stage(&self, record: &Record, input: Draft, artworks: Vec<Draft>) -> io::Result<Staged> {
+        self.trust.check()?;
+        let id = record.job.id;
+        let mut staged = Staged::create(id, self.incoming.join(id.to_string()))?;
+        staged.take("input", input)?;
+        for (number, artwork) in (1..).zip(artworks) {
+            staged.take(&artwork_name(number), artwork)?;
         }
-        made
+        staged.write("job.json", &record.to_json())?;
+        staged.close()?;
+        Ok(staged)
+    }
+
+    /// Makes a part of a new job's folder survive a power cut. Parts can be synced in any order, and at once.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sync(&self, part: &Part) -> io::Result<()> {
+        self.trust.sync(&part.file, &part.path)
+    }
+
+    /// Opens the list of all jobs, for syncing it after jobs have come into it. It is opened before they do, so that a
+    /// failure is told to whoever let them in.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open_list(&self) -> io::Result<File> {
+        File::open(&self.root)
+    }
+
+    /// Lets a new job's folder, all parts of which are synced, into the list. It is safe there once that is synced.
+    ///
+    /// # Errors
+    /// Those of the file system; nothing of the job remains then.
+    pub fn admit(&self, staged: Staged) -> io::Result<()> {
+        self.trust.check()?;
+        staged.rename(&self.root)
+    }
+
+    /// Makes the names of all jobs that have come into the list since it was opened survive a power cut.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sync_list(&self, list: &File) -> io::Result<()> {
+        self.trust.sync(list, &self.root)
     }
 
     /// Replaces a job's record. A running job is kept as a waiting one: that is what it is again after a crash.

@@ -4,8 +4,9 @@
 //! two callers race. The thread runs all closures that wait, makes them durable with one sync, and only then
 //! answers their callers and shows their events: what a caller has been told survives a power cut.
 //!
-//! The spool is written first (by the closure, or before it), the index second. Whatever the index loses is
-//! rebuilt from the spool at the next start.
+//! The spool is written first (by the closure, or before it), the index second; the list of new jobs is synced beside
+//! the index, because a row without a folder is dropped at the next start. Whatever the index loses is rebuilt from the
+//! spool then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

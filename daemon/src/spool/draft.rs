@@ -8,7 +8,6 @@ use protocol::ErrorCode;
 use sha2::{Digest, Sha256};
 
 use super::storage_refusal;
-use crate::disk::Trust;
 use crate::refusal::Refusal;
 
 /// A file that an upload is written into. Dropping it removes the file unless it was settled.
@@ -78,14 +77,10 @@ impl Draft {
         Ok(bytes)
     }
 
-    /// Syncs the upload and moves it to its place.
-    pub(super) fn settle(mut self, place: &Path, trust: &Trust) -> io::Result<()> {
-        if let Some(file) = &self.file {
-            trust.sync(file, &self.path)?;
-        }
+    /// Moves the upload to its place, and returns it for syncing.
+    pub(super) fn settle(mut self, place: &Path) -> io::Result<File> {
         fs::rename(&self.path, place)?;
-        self.file = None;
-        Ok(())
+        self.file.take().ok_or_else(|| io::Error::other("an upload is settled once"))
     }
 }
 

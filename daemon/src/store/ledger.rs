@@ -1,5 +1,6 @@
 //! What a write can do. It exists only on the store's own thread.
 
+use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
-use crate::spool::{Spool, storage_refusal};
+use crate::spool::{Spool, Staged, storage_refusal};
 
 /// How many event numbers back events are kept for watchers that come back.
 pub(super) const KEPT_EVENTS: u64 = 16_384;
@@ -24,6 +25,8 @@ pub struct Ledger {
     sequence: Sequence,
     fresh: Vec<Arc<Event>>,
     dirty: bool,
+    /// The spool's list, while jobs have come into it that are not synced there.
+    list: Option<File>,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
 }
@@ -37,6 +40,7 @@ impl Ledger {
             sequence,
             fresh: Vec::new(),
             dirty: false,
+            list: None,
             failed: None,
         }
     }
@@ -51,6 +55,21 @@ impl Ledger {
                 None
             }
         }
+    }
+
+    /// Lets a new job in whose folder is synced: into the spool's list, and with a row. All that came in together are
+    /// made safe there together.
+    ///
+    /// # Errors
+    /// `storage_full` or `storage_failed` when the spool does not take it; nothing of the job remains then.
+    pub fn admit(&mut self, staged: Staged, record: &Record) -> Result<(), Refusal> {
+        let admitted = match self.list {
+            Some(_) => Ok(()),
+            None => self.spool.open_list().map(|list| self.list = Some(list)),
+        };
+        admitted.and_then(|()| self.spool.admit(staged)).map_err(|error| storage_refusal(&error))?;
+        self.put(record);
+        Ok(())
     }
 
     /// Saves a changed job: in the spool, then in the index, then for watchers. The one way to change a job. One that
@@ -168,7 +187,7 @@ impl Ledger {
         }
         if std::mem::take(&mut self.dirty)
             && self.failed.is_none()
-            && let Err(error) = self.index.sync()
+            && let Err(error) = self.sync()
         {
             self.fail(&error);
         }
@@ -176,6 +195,19 @@ impl Ledger {
             Some(failed) => Err(failed.clone()),
             None => Ok(events),
         }
+    }
+
+    /// Syncs the index and, where jobs have come in, the spool's list. Neither waits for the other: a row whose folder a
+    /// power cut takes is dropped at the next start.
+    fn sync(&mut self) -> Result<(), IndexError> {
+        let (index, spool) = (&self.index, &self.spool);
+        let Some(list) = self.list.take() else { return index.sync() };
+        std::thread::scope(|threads| {
+            let names = std::thread::Builder::new().spawn_scoped(threads, move || spool.sync_list(&list))?;
+            index.sync()?;
+            names.join().expect("syncing does not panic")?;
+            Ok(())
+        })
     }
 
     fn number(&mut self, body: EventBody) -> Option<Arc<Event>> {

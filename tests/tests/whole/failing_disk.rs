@@ -103,7 +103,7 @@ async fn code(answer: Response) -> (StatusCode, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_sync_that_failed_nothing_is_accepted_until_a_restart() {
     let Some(mut disk) = Disk::open() else { return };
-    let syncs = ["*/incoming/draft-*", "*/incoming/*/job.json", &format!("*/incoming/{ID}"), "*/spool", "*/index/db"];
+    let syncs = ["*/incoming/*/input", "*/incoming/*/job.json", &format!("*/incoming/{ID}"), "*/spool", "*/index/db"];
     for pattern in syncs {
         let folder = tempfile::tempdir().unwrap();
         let patient = Patient::start(&disk, folder.path());
