@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use models::picture::{self, Header, Limits, Picture, PictureError};
 use protocol::{ErrorCode, OutputFormat};
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::submit::invalid;
 use super::{Intake, blocking};
@@ -48,6 +49,22 @@ impl Memory {
     fn new(units: u32) -> Self {
         Self { free: Arc::new(Semaphore::new(units as usize)), units }
     }
+
+    /// Waits until so much is free, and takes it.
+    fn take_blocking(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Refusal> {
+        let (needed, units) = (u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX), self.units);
+        if needed > units {
+            return Err(Refusal::new(
+                ErrorCode::TooMuchMemory,
+                format!(
+                    "decoding this picture takes {needed} MiB, and {units} MiB are set aside for that; send a \
+                     smaller picture or raise limits.memory"
+                ),
+            ));
+        }
+        let free = Arc::clone(&self.free).acquire_many_owned(needed);
+        Ok(Handle::current().block_on(free).expect("it is never closed"))
+    }
 }
 
 impl Default for Decoding {
@@ -81,32 +98,17 @@ impl Decoding {
         limits: &config::Limits,
         look: impl FnOnce(&Picture) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Checked, Refusal> {
-        let Memory { free, units } = self.memory(limits);
+        let memory = self.memory(limits);
         let limits = Limits { pixels: limits.pixels };
-        // The core comes first: only so many uploads are in memory at all. Neither semaphore is ever closed.
+        // The core comes first: only so many uploads are in memory at all.
         let core = Arc::clone(&self.cores).acquire_owned().await;
-        let (draft, bytes, header) = blocking(move || {
+        blocking(move || {
+            let _core = core;
             let bytes = draft.read().map_err(|error| crate::spool::storage_refusal(&error))?;
             let header = picture::probe(&bytes, limits).map_err(|error| picture_refusal(&error))?;
-            Ok((draft, bytes, header))
-        })
-        .await?;
-        let needed = u32::try_from((header.decoding_bytes + bytes.len() as u64).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        if needed > units {
-            return Err(Refusal::new(
-                ErrorCode::TooMuchMemory,
-                format!(
-                    "decoding this picture takes {needed} MiB, and {units} MiB are set aside for that; send a \
-                     smaller picture or raise limits.memory"
-                ),
-            ));
-        }
-        let memory = free.acquire_many_owned(needed).await;
-        blocking(move || {
-            let decoded = picture::decode(&bytes, limits);
-            let looked = decoded.map_err(|error| picture_refusal(&error)).and_then(|(_, picture)| look(&picture));
-            drop((memory, core));
-            looked?;
+            let _memory = memory.take_blocking(header.decoding_bytes + bytes.len() as u64)?;
+            let (_, picture) = picture::decode(&bytes, limits).map_err(|error| picture_refusal(&error))?;
+            look(&picture)?;
             Ok(Checked { draft, header })
         })
         .await
