@@ -38,11 +38,15 @@ fn up_to(last: u64) -> Vec<u64> {
     (1..=last).collect()
 }
 
-/// Waits until the dispatcher has given out everything before a photo that has to wait itself.
+/// Waits until the dispatcher has given out everything before a job that has to wait itself. It tells the queue's order a
+/// moment after a device has heard of its work.
 async fn is_given_out(house: &House, waiting: JobId) {
-    while house.job(waiting).await.queue_position != Some(0) {
-        tokio::task::yield_now().await;
-    }
+    let given_out = async {
+        while house.job(waiting).await.queue_position != Some(0) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_out).await.expect("it comes to the head of the queue");
 }
 
 /// Waits until a job is in a state.
@@ -459,9 +463,9 @@ async fn a_photo_that_needs_a_trainings_memory_gets_it_and_the_training_goes_on_
     let photo = house.submit(None, tests::order(), &tests::picture(600, 400)).await.unwrap().job;
     let done = 2 + strings.until_dropped();
     strings.begun();
+    is_given_out(&house, job.id).await;
     let waiting = house.job(job.id).await;
-    assert_eq!((waiting.state.name(), waiting.queue_position), (StateName::Queued, Some(0)));
-    assert_eq!(shown(&waiting), Some((done, 100)));
+    assert_eq!((waiting.state.name(), shown(&waiting)), (StateName::Queued, Some((done, 100))));
     strings.act(Act::Finish);
     assert_eq!(house.finished(photo.id).await.state.name(), StateName::Succeeded);
     assert_eq!(strings.deed(), Deed::Open(done));
