@@ -89,9 +89,10 @@ impl Fields {
     /// `invalid_field` when it is not one.
     pub(super) fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Refusal> {
         let read = |text: String| {
-            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            let number = if digits { text.parse().ok() } else { None };
-            number.ok_or_else(|| wrong(name, "expected a whole number", &text))
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(wrong(name, "expected a whole number", &text));
+            }
+            text.parse().map_err(|_| wrong(name, "expected a smaller whole number", &text))
         };
         self.text(name).map(read).transpose()
     }
@@ -203,10 +204,12 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_is_refused_by_its_fields_name() {
-        for size in ["", "-1", "+1", "1.5", "0x10", "99999999999", "١"] {
+        for size in ["", "-1", "+1", "1.5", "0x10", "١"] {
             let refusal = of(&format!("size={size}")).unwrap().number::<u32>("size").unwrap_err();
             assert!(refusal.detail.starts_with("\"size\": expected a whole number, not "), "{}", refusal.detail);
         }
+        let refusal = of("size=99999999999").unwrap().number::<u32>("size").unwrap_err();
+        assert_eq!(refusal.detail, "\"size\": expected a smaller whole number, not \"99999999999\"");
         for strength in ["", "7", "-0.1", "NaN", "inf", "1,0"] {
             let refusal = of(&format!("strength={strength}")).unwrap().share("strength").unwrap_err();
             assert!(refusal.detail.starts_with("\"strength\": expected a number from 0 to 1"), "{}", refusal.detail);

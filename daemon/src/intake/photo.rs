@@ -86,6 +86,11 @@ impl Decoding {
         memory.clone()
     }
 
+    /// Waits for a core: only as many files as there are cores are looked at, and in memory, at a time.
+    pub(super) async fn core(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.cores).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
     /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
     pub(super) async fn check(&self, draft: Draft, limits: &config::Limits) -> Result<Checked, Refusal> {
         self.check_with(draft, limits, |_| Ok(())).await
@@ -101,7 +106,7 @@ impl Decoding {
         let memory = self.memory(limits);
         let limits = Limits { pixels: limits.pixels };
         // The core comes first: only so many uploads are in memory at all.
-        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let core = self.core().await;
         blocking(move || {
             let _core = core;
             let bytes = draft.read().map_err(|error| crate::spool::storage_refusal(&error))?;

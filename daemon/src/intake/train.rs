@@ -38,7 +38,7 @@ impl Intake {
         let recipient = self.check_wishes(&ticket.caller, &wishes)?;
         let recipe = recipe::training(&parameters);
         recipe.check().map_err(TrainError::from).map_err(|error| train_refusal(&error))?;
-        self.check_dataset(&parameters.dataset).await?;
+        self.check_dataset(&parameters.dataset, recipe.size).await?;
         self.check_name(&parameters)?;
         if !self.starts_warm(&parameters.init, &recipe)? && !keeps_rate {
             parameters.learning_rate = TrainParameters::rate_from_chance(parameters.recipe);
@@ -127,8 +127,8 @@ impl Intake {
         Err(Refusal::new(ErrorCode::TooMuchMemory, detail))
     }
 
-    /// Checks that a data set is configured and has photos.
-    async fn check_dataset(&self, name: &str) -> Result<(), Refusal> {
+    /// Checks that a data set is configured and has photos for crops of this size.
+    async fn check_dataset(&self, name: &str, size: u32) -> Result<(), Refusal> {
         if name == BUILTIN_DATASET {
             return Ok(());
         }
@@ -140,9 +140,11 @@ impl Intake {
             return Err(Refusal::new(ErrorCode::UnknownDataset, detail));
         };
         let (name, limits) = (name.to_owned(), self.picture_limits());
+        let core = self.0.decoding.core().await;
         blocking(move || {
-            let photos = Photos::folder(&name, &folder, limits);
-            photos.map(drop).map_err(|error| train_refusal(&TrainError::Photos(error)))
+            let _core = core;
+            let checked = Photos::folder(&name, &folder, limits).and_then(|photos| photos.check(size));
+            checked.map_err(|error| train_refusal(&TrainError::Photos(error)))
         })
         .await
     }

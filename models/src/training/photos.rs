@@ -1,5 +1,6 @@
 //! The photos to practise on: a folder's, or the handful in the program.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ const FILE_BYTES: u64 = 256 << 20;
 pub(super) const KEPT_BYTES: usize = 256 << 20;
 /// A set of fewer photos is varied more strongly.
 const FEW: usize = 64;
+/// The most files that are looked at before a training is accepted.
+const LOOKED_AT: usize = 100;
+/// The largest file that is looked at before, in bytes.
+const LOOKED_AT_BYTES: u64 = 32 << 20;
 
 /// A set of photos; cheap to clone, all clones share what has been decoded.
 #[derive(Clone)]
@@ -52,7 +57,7 @@ pub struct SkippedFile {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhotosError {
     /// The folder can't be read.
-    #[error("the photos' folder {folder} can't be read: {detail}")]
+    #[error("the photos' folder {folder} can't be read: {detail}; mend that or use another dataset")]
     Unreadable {
         /// The folder.
         folder: String,
@@ -66,7 +71,9 @@ pub enum PhotosError {
         folder: String,
     },
     /// None of them can be used.
-    #[error("none of the {count} photos of {set} can be used, for example {example}")]
+    #[error(
+        "none of the {count} photos of {set} can be used, for example {example}; replace them or use another dataset"
+    )]
     AllBad {
         /// How many there are.
         count: usize,
@@ -146,6 +153,33 @@ impl Photos {
         Self(Arc::new(Library { name, files, limits, kept: Mutex::default(), skipped: Mutex::default() }))
     }
 
+    /// Looks, without decoding pixels, whether there is a photo for crops of `size` pixels.
+    ///
+    /// The first that could be one is enough. A set with more files than a hundred, or with large ones, is left for the
+    /// training to find out.
+    ///
+    /// # Errors
+    /// When all of them are bad.
+    pub fn check(&self, size: u32) -> Result<(), PhotosError> {
+        for number in 0..self.count().min(LOOKED_AT) {
+            match self.could_be_used(number, size) {
+                Ok(()) => return Ok(()),
+                Err(reason) => lock(&self.0.skipped).insert(number, reason),
+            };
+        }
+        if self.count() > LOOKED_AT { Ok(()) } else { Err(self.all_bad()) }
+    }
+
+    fn could_be_used(&self, number: usize, size: u32) -> Result<(), String> {
+        if let File::Path(path) = &self.0.files[number]
+            && fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > LOOKED_AT_BYTES)
+        {
+            return Ok(());
+        }
+        let header = picture::probe(&self.bytes(number)?, self.0.limits).map_err(|error| error.to_string())?;
+        check_side(header.width, header.height, size)
+    }
+
     /// Returns how many files there are, usable or not.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -205,23 +239,23 @@ impl Photos {
     }
 
     fn read(&self, number: usize, size: u32) -> Result<Picture, String> {
-        let bytes = match &self.0.files[number] {
-            File::Builtin(_, bytes) => bytes.to_vec(),
+        let (_, photo) = picture::decode(&self.bytes(number)?, self.0.limits).map_err(|error| error.to_string())?;
+        check_side(photo.width(), photo.height(), size)?;
+        let shorter = photo.width().min(photo.height());
+        Ok(super::lesson::with_shorter_side(&photo, shorter.clamp(size, 2 * size)))
+    }
+
+    fn bytes(&self, number: usize) -> Result<Cow<'static, [u8]>, String> {
+        match &self.0.files[number] {
+            File::Builtin(_, bytes) => Ok(Cow::Borrowed(bytes)),
             File::Path(path) => {
                 let about = fs::metadata(path).map_err(|error| error.to_string())?;
                 if !about.is_file() || about.len() > FILE_BYTES {
                     return Err(format!("it is no file of at most {} MiB", FILE_BYTES >> 20));
                 }
-                fs::read(path).map_err(|error| error.to_string())?
+                fs::read(path).map(Cow::Owned).map_err(|error| error.to_string())
             }
-        };
-        let (_, photo) = picture::decode(&bytes, self.0.limits).map_err(|error| error.to_string())?;
-        let shorter = photo.width().min(photo.height());
-        if shorter < size.div_ceil(2) {
-            let (width, height) = (photo.width(), photo.height());
-            return Err(format!("its {width}×{height} pixels are too few for crops of {size}"));
         }
-        Ok(super::lesson::with_shorter_side(&photo, shorter.clamp(size, 2 * size)))
     }
 
     /// Returns the error of a set in which no photo is left.
@@ -229,6 +263,14 @@ impl Photos {
         let example = self.skipped().first().map_or_else(String::new, |file| format!("{}: {}", file.path, file.reason));
         PhotosError::AllBad { count: self.count(), set: self.0.name.clone(), example }
     }
+}
+
+/// Refuses a photo that would have to be enlarged to more than twice its size.
+fn check_side(width: u32, height: u32, size: u32) -> Result<(), String> {
+    if width.min(height) >= size.div_ceil(2) {
+        return Ok(());
+    }
+    Err(format!("its {width}×{height} pixels are too few for crops of {size}"))
 }
 
 fn is_photo(path: &Path) -> bool {

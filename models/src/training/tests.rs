@@ -241,6 +241,7 @@ fn a_folder_with_rubbish_in_it_is_used_for_the_rest() {
     assert!(matches!(open(), Err(PhotosError::Empty { .. })));
     write("broken.jpg", &photos::BUILTIN[0].1[..4000]);
     write("not-a-picture.png", b"hello");
+    assert!(matches!(open().unwrap().check(64), Err(PhotosError::AllBad { count: 2, .. })));
     let compute = compute();
     let trainer = |photos| Trainer::begin(&compute, vgg(), Lesson { photos, ..lesson() }).unwrap();
     let error = trainer(open().unwrap()).step(&compute).unwrap_err().to_string();
@@ -248,10 +249,24 @@ fn a_folder_with_rubbish_in_it_is_used_for_the_rest() {
     write("deep/er/CAT.JPG", photos::BUILTIN[1].1);
     write("notes.txt", b"not looked at");
     let photos = open().unwrap();
-    assert_eq!(photos.count(), 3);
+    assert_eq!((photos.count(), photos.check(64)), (3, Ok(())));
     let mut trainer = trainer(photos);
     assert_eq!(run(&mut trainer, &compute).len(), 12);
     let skipped: Vec<_> = trainer.skipped().into_iter().map(|file| file.path).collect();
     assert!(skipped.len() == 2 && skipped[0].ends_with("broken.jpg"), "{skipped:?}");
     assert!(matches!(Photos::folder("x", &folder.path().join("gone"), limits), Err(PhotosError::Unreadable { .. })));
+}
+
+#[test]
+fn so_many_bad_photos_that_looking_takes_long_are_left_for_the_training_to_find_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            std::fs::write(folder.path().join(format!("{number:03}.jpg")), b"no picture").unwrap();
+        }
+        Photos::folder("holidays", folder.path(), Limits { pixels: 1 << 24 }).unwrap()
+    };
+    assert!(matches!(write(0..100).check(64), Err(PhotosError::AllBad { count: 100, .. })));
+    let more = write(100..101);
+    assert_eq!((more.check(64), more.skipped().len()), (Ok(()), 100));
 }

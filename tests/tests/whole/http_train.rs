@@ -87,6 +87,7 @@ async fn what_no_training_can_have_is_refused_in_a_sentence() {
     let numbers = [
         ("steps", "0", "steps must be between 1 and 200000, not 0"),
         ("steps", "1000000000", "steps must be between 1 and 200000, not 1000000000"),
+        ("steps", "10000000000", "\"steps\": expected a smaller whole number, not \"10000000000\""),
         ("steps", "-5", "\"steps\": expected a whole number, not \"-5\""),
         ("batch", "0", "batch must be between 1 and 16, not 0"),
         ("size", "63", "size must be between 64 and 1024, not 63"),
@@ -95,7 +96,10 @@ async fn what_no_training_can_have_is_refused_in_a_sentence() {
         ("learning_rate", "0", "learning_rate must be a number above 0 and at most 1, not 0"),
         ("content_weight", "0", "content_weight must be a number above 0"),
         ("style_weight", "-1", "style_weight must be a number above 0"),
+        ("content_weight", "NaN", "content_weight must be a number above 0 and at most 1e9, not NaN"),
+        ("style_weight", "0", "style_weight must be a number above 0 and at most 1e9, not 0"),
         ("style_weight", "inf", "style_weight must be a number above 0"),
+        ("tv_weight", "NaN", "tv_weight must be a number between 0 and 1e9, not NaN"),
         ("tv_weight", "-0.1", "tv_weight must be a number between 0 and 1e9"),
         ("norm", "layer", "\"norm\": expected one of \"instance\" \"batch\", not \"layer\""),
         ("init", "A", "\"init\": a style's name is"),
@@ -131,6 +135,50 @@ async fn an_artwork_without_anything_to_learn_is_refused() {
     assert!(problem(door.form("/v1/train", twice).await, 422, "invalid_field").await.contains("twice"));
     let bare = door.request(reqwest::Method::POST, "/v1/train?name=x").body(picture(300, 300)).send().await.unwrap();
     assert!(problem(bare, 415, "unsupported_media_type").await.contains("multipart/form-data"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_without_a_photo_to_learn_on_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["empty", "notes", "broken", "small", "mixed"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let whole = picture(300, 200);
+    std::fs::write(path("file"), "no folder").unwrap();
+    std::fs::write(path("notes/notes.txt"), "not looked at").unwrap();
+    std::fs::write(path("broken/empty.png"), "").unwrap();
+    std::fs::write(path("broken/half.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(path("broken/text.jpg"), "no picture").unwrap();
+    std::fs::create_dir(path("broken/folder.png")).unwrap();
+    std::fs::write(path("small/thumbnail.png"), picture(300, 100)).unwrap();
+    std::fs::write(path("mixed/a.jpg"), "no picture").unwrap();
+    std::fs::write(path("mixed/b.png"), &whole).unwrap();
+    let house = House::open_with(Vec::new(), |config| {
+        let named =
+            ["empty", "notes", "broken", "small", "mixed", "file", "gone"].map(|name| (name.to_owned(), path(name)));
+        config.train.datasets.extend(named);
+    });
+    let door = Door::open(&house).await;
+    for (dataset, words) in [
+        ("empty", "empty holds no JPEG, PNG or WebP file; put photos there or use another dataset"),
+        ("notes", "notes holds no JPEG, PNG or WebP file"),
+        ("file", "file can't be read: Not a directory"),
+        ("gone", "gone can't be read: No such file or directory"),
+        ("broken", "none of the 3 photos of broken can be used, for example"),
+        ("small", "thumbnail.png: its 300×100 pixels are too few for crops of 256"),
+    ] {
+        let answer = train(&door, &[("name", "new"), ("dataset", dataset)]).await;
+        let detail = problem(answer, 422, "dataset_unusable").await;
+        assert!(detail.contains(words), "{dataset}: {detail}");
+    }
+    let answer = train(&door, &[("name", "new"), ("dataset", "../mixed")]).await;
+    let detail = problem(answer, 422, "unknown_dataset").await;
+    assert!(detail.contains("there is: builtin, broken, empty"), "{detail}");
+    assert_eq!(door.json("/v1/jobs").await["jobs"], json!([]), "none of them made a job");
+    assert_eq!(train(&door, &[("name", "new"), ("dataset", "mixed")]).await.status(), 202);
+    let crops = [("name", "newer"), ("dataset", "small"), ("size", "200")];
+    assert_eq!(train(&door, &crops).await.status(), 202, "half a crop is enough");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,7 +294,10 @@ async fn what_no_painting_can_have_is_refused_in_a_sentence() {
     check(painting(&[], 9), "invalid_field", "a form has at most 9").await;
     let one_weight = painting(&[("artwork_weight", "1")], 2);
     check(one_weight, "invalid_field", "the number of artwork weights must be 2, not 1").await;
-    check(painting(&[("artwork_weight", "0")], 1), "invalid_field", "artwork_weight must be a number above 0").await;
+    for weight in ["0", "-2", "NaN", "inf"] {
+        let words = format!("artwork_weight must be a number above 0 and at most 1e9, not {weight}");
+        check(painting(&[("artwork_weight", weight)], 1), "invalid_field", &words).await;
+    }
     check(painting(&[("artwork_weight", "heavy")], 1), "invalid_field", "expected a number, not \"heavy\"").await;
     check(painting(&[("steps", "0")], 1), "invalid_field", "steps must be between 1 and 200000, not 0").await;
     check(painting(&[("size", "0")], 1), "invalid_field", "size must be").await;
@@ -255,5 +306,9 @@ async fn what_no_painting_can_have_is_refused_in_a_sentence() {
     check(second_flat, "artwork_unusable", "artwork 2 of 2: the artwork has one colour only").await;
     let tiny = Form::new().part("image", file(picture(40, 30))).part("artwork", file(picture(31, 64)));
     check(tiny, "artwork_unusable", "31×64 pixels, less than the 32").await;
+    let broken = painting(&[], 1).part("artwork", file(picture(64, 64)[..200].to_vec()));
+    check(broken, "invalid_picture", "artwork 2 of 2: ").await;
+    let empty = painting(&[], 0).part("artwork", file(Vec::new()));
+    check(empty, "invalid_picture", "empty").await;
     assert_eq!(door.json("/v1/jobs").await["jobs"], json!([]));
 }

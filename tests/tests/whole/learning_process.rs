@@ -93,6 +93,38 @@ async fn a_training_that_is_killed_again_and_again_ends_as_one_that_was_left_in_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn photos_that_turn_out_to_be_broken_fail_the_training_and_it_is_retried_with_better_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    std::fs::write(folder.path().join("atelier.toml"), "[train.datasets]\nholidays = \"photos\"\n").unwrap();
+    // Its heads are whole; only decoding shows that its pixels are not.
+    let mut broken = picture(96, 80);
+    let middle = broken.len() / 2;
+    broken[middle] ^= 0xff;
+    std::fs::write(photos.join("broken.png"), broken).unwrap();
+    let daemon = Atelierd::start(folder.path());
+    let form = tiny_training("tiny", 3).text("dataset", "holidays");
+    let answer = Client::new().post(format!("{}/v1/train", daemon.url)).multipart(form).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let job = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    until(async || json(&daemon, &format!("/v1/jobs/{job}")).await["state"] == "failed").await;
+    let failed = json(&daemon, &format!("/v1/jobs/{job}")).await;
+    assert_eq!(failed["error"]["code"], "dataset_unusable", "{failed}");
+    let detail = failed["error"]["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("none of the 1 photos of holidays can be used") && detail.contains("broken.png"),
+        "{detail}"
+    );
+    std::fs::write(photos.join("whole.png"), picture(96, 80)).unwrap();
+    let retried = Client::new().post(format!("{}/v1/jobs/{job}/retry", daemon.url)).send().await.unwrap();
+    assert_eq!(retried.status(), StatusCode::OK);
+    until(async || json(&daemon, &format!("/v1/jobs/{job}")).await["state"] == "succeeded").await;
+    let skipped = &json(&daemon, &format!("/v1/jobs/{job}")).await["skipped_files"];
+    assert!(skipped[0].as_str().unwrap().contains("broken.png"), "{skipped}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_photo_comes_back_while_a_training_has_the_only_device() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Atelierd::start(folder.path());
