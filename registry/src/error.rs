@@ -9,7 +9,7 @@ use protocol::{StyleName, StyleProblem};
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The folder of styles can't be made or listed: the daemon should not start.
-    #[error("the folder of styles {} can't be used: {source}", path.display())]
+    #[error("the folder of styles {} can't be used: {source}; make it writable or choose another with models.dir", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,

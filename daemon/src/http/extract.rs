@@ -52,9 +52,12 @@ impl FromRequestParts<Arc<Server>> for StylePath {
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Refused> {
         let text = last_path_word(parts, server).await.unwrap_or_default();
         // Naming a new style badly is a mistake in a field; asking for a badly named one is asking for none.
-        let code =
-            if parts.method == axum::http::Method::PUT { ErrorCode::InvalidField } else { ErrorCode::StyleNotFound };
-        text.parse().map(Self).map_err(|error| Refusal::new(code, format!("no such style: {error}")).into())
+        let (code, said) = if parts.method == axum::http::Method::PUT {
+            (ErrorCode::InvalidField, "")
+        } else {
+            (ErrorCode::StyleNotFound, "no such style: ")
+        };
+        text.parse().map(Self).map_err(|error| Refusal::new(code, format!("{said}{error}")).into())
     }
 }
 

@@ -134,8 +134,10 @@ pub(super) async fn transform(
 
 /// Reads the request's document, and writes the photo in it to the draft.
 fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, Draft), Refused> {
-    let transform: Transform<'_> = serde_json::from_slice(document)
-        .map_err(|error| Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}")))?;
+    let transform: Transform<'_> = serde_json::from_slice(document).map_err(|error| {
+        let wanted = "send an object of four texts: email, filename, image and model";
+        Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}; {wanted}"))
+    })?;
     let order = order(&transform)?;
     decode(&transform.image, &mut photo)?;
     Ok((order, photo))
@@ -175,7 +177,7 @@ fn decode(text: &str, photo: &mut Draft) -> Result<(), Refused> {
         None => text,
     };
     let bad = || {
-        let detail = "\"image\" is not base64";
+        let detail = "\"image\" is not base64; send the file's bytes in its standard alphabet (RFC 4648)";
         Refused::in_words(Refusal::new(ErrorCode::InvalidPicture, detail), "IMAGE ERROR")
     };
     let mut digits = text.bytes().filter(|b| !b.is_ascii_whitespace()).peekable();

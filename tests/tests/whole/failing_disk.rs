@@ -14,9 +14,11 @@ use tests::{picture, tiny_training};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::crash::Atelierd;
+use crate::program::{Running, atelierd, refusal};
 
-/// Error numbers of Linux: an input or output error, no space left, a file system that is read-only.
+/// Error numbers of Linux: an input or output error, no permission, no space left, a file system that is read-only.
 const EIO: i32 = 5;
+const EACCES: i32 = 13;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 
@@ -98,6 +100,24 @@ async fn code(answer: Response) -> (StatusCode, String) {
     let status = answer.status();
     let problem: Value = answer.json().await.unwrap();
     (status, problem["code"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_stops_the_start_with_one_line() {
+    let Some(mut disk) = Disk::open() else { return };
+    for (error, words) in [(EACCES, "Permission denied (os error 13)"), (EROFS, "Read-only file system (os error 30)")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        disk.rule(&Rule { fate: Fate::Fail(error), nth: 0, operations: "cmr", pattern: "*/data*" });
+        let mut command = atelierd(folder.path());
+        disk.put_under(&mut command, folder.path());
+        let line = refusal(&command.args(["--listen", "127.0.0.1:0", "--data", "data"]).output().unwrap());
+        let told = format!("data/styles can't be used: {words}; make it writable or choose another with models.dir");
+        assert!(line.ends_with(&told), "{line}");
+        disk.mend();
+        drop(Running::start(folder.path()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,9 @@ async fn what_is_wrong_is_said_in_the_seeds_words() {
         ("image", json!("QQ==QQ=="), 422, "IMAGE ERROR"),
         ("image", json!(""), 422, "IMAGE ERROR"),
         ("image", json!(base64(b"not a picture at all")), 415, "IMAGE ERROR"),
+        ("image", json!(base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>")), 415, "IMAGE ERROR"),
+        ("image", json!(base64(b"GIF89a\x60\xea\x60\xea\0\0\0")), 422, "IMAGE ERROR"),
+        ("filename", json!("../../cat"), 422, "FILENAME NOT SUPPORT"),
         ("image", json!(base64(&picture(64, 64)[..200])), 422, "IMAGE ERROR"),
         ("image", json!(7), 400, "PARAMS ERROR"),
         ("email", Value::Null, 400, "PARAMS ERROR"),
@@ -103,10 +106,17 @@ async fn what_is_wrong_is_said_in_the_seeds_words() {
         let answer = door.request(Method::POST, "/transform").json(&order).send().await.unwrap();
         assert!(refused(answer, 400, "PARAMS ERROR").await.contains(field));
     }
-    for body in ["", "{", "[]", "null", "\u{0}", &"[".repeat(100_000)] {
+    let whole = order().to_string();
+    let twice = whole.replacen('{', "{\"model\":\"great-wave\",", 1);
+    let deep = "[".repeat(100_000);
+    for body in ["", "{", "[]", "null", "\u{0}", &deep, &twice, &whole[..whole.len() - 1], &format!("{whole}{whole}")] {
         let answer = door.request(Method::POST, "/transform").body(body.to_owned()).send().await.unwrap();
-        refused(answer, 400, "PARAMS ERROR").await;
+        let detail = refused(answer, 400, "PARAMS ERROR").await;
+        assert!(detail.ends_with("send an object of four texts: email, filename, image and model"), "{detail}");
     }
+    let answer =
+        door.request(Method::POST, "/transform").body(vec![b'{', b'"', 0xff, b'"', b'}']).send().await.unwrap();
+    refused(answer, 400, "PARAMS ERROR").await;
     refused(door.get("/transform").await, 405, "METHOD NOT ALLOWED").await;
     assert_eq!(door.json("/v1/jobs").await["jobs"], json!([]), "none of them made a job");
 }
