@@ -138,6 +138,91 @@ async fn a_bad_picture_is_refused_now() {
     }
 }
 
+/// Begins a picture of 60000×60000, and ends there.
+fn absurd_headers() -> [(&'static str, Vec<u8>); 3] {
+    const SIDE: u16 = 60_000;
+    let (be, le, wide) = (SIDE.to_be_bytes(), SIDE.to_le_bytes(), u32::from(SIDE).to_le_bytes());
+    let components = b"\x03\x01\x22\0\x02\x11\x01\x03\x11\x01";
+    [
+        ("JPEG", [b"\xff\xd8\xff\xc0\0\x11\x08", &be[..], &be, components].concat()),
+        ("GIF", [b"GIF89a", &le[..], &le, &[0, 0, 0]].concat()),
+        ("BMP", [b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", &wide[..], &wide, &[1, 0, 24, 0]].concat()),
+    ]
+}
+
+/// A GIF of two pixels that has so many frames.
+fn frames(count: usize) -> Vec<u8> {
+    let head = b"GIF89a\x02\0\x01\0\x80\0\0\0\0\0\xff\xff\xff";
+    let frame = b"\x2c\0\0\0\0\x02\0\x01\0\0\x02\x02\x44\x0a\0";
+    [head.as_slice(), &frame.repeat(count), b"\x3b"].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_picture_is_refused_with_the_way_out() {
+    let house = House::open(vec![puppet("a").0]);
+    let door = Door::open(&house).await;
+    let refused = async |bytes: &[u8], status: u16, code: &str, words: &str| {
+        let part = Part::bytes(bytes.to_vec()).file_name("../../photo.png");
+        let form = door.stylize(Form::new().part("image", part).text("style", "great-wave")).await;
+        let detail = problem(form, status, code).await;
+        assert!(detail.contains(words), "{detail}");
+        let bare = door.request(Method::POST, "/v1/stylize?style=great-wave").header("content-type", "image/png");
+        assert_eq!(problem(bare.body(bytes.to_vec()).send().await.unwrap(), status, code).await, detail);
+    };
+    for (format, bytes) in absurd_headers() {
+        let words = "60000×60000 pixels is over the limit of 40000000 pixels; make it smaller";
+        refused(&bytes, 422, "too_many_pixels", words).await;
+        let padded = [bytes, vec![0x5a; 100_000]].concat();
+        refused(&padded, 422, "too_many_pixels", words).await;
+        assert_eq!(door.get("/livez").await.status(), 200, "{format}");
+    }
+    let many = frames(100_000);
+    refused(&many[..many.len() - 7], 422, "invalid_picture", "GIF file is cut short; send it again, whole").await;
+    let unsupported = "unsupported_media_type";
+    refused(
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        415,
+        unsupported,
+        "HEIC picture, which can't be read; export it as JPEG",
+    )
+    .await;
+    refused(
+        b"<?xml version='1.0'?><svg onload='alert(1)'/>",
+        415,
+        unsupported,
+        "SVG drawing, which can't be read; export it as PNG",
+    )
+    .await;
+    let archive = [b"PK\x03\x04".as_slice(), &picture(4, 3)].concat();
+    refused(&archive, 415, unsupported, "an archive, which can't be read; unpack it").await;
+    let script = b"GIF89a/*\x20*/=1;alert(document.cookie)//";
+    refused(script, 422, "too_many_pixels", "10799×10784 pixels is over the limit").await;
+    let noise: Vec<u8> = (0..5000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for signature in [b"\x89PNG\r\n\x1a\n".as_slice(), b"\xff\xd8\xff", b"II*\0\x08\0\0\0"] {
+        refused(&[signature, &noise].concat(), 422, "invalid_picture", "").await;
+    }
+    refused(&noise, 415, unsupported, "an unknown kind of file, which can't be read; send a JPEG").await;
+    assert_eq!(door.json("/v1/jobs").await["jobs"], Value::Array(vec![]), "none of them made a job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hides_behind_a_whole_picture_never_comes_out_again() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let hidden = b"PK\x03\x04<svg onload=alert(1)>";
+    let polyglot = [picture(2, 1).as_slice(), hidden].concat();
+    for bytes in [polyglot, frames(100_000)] {
+        puppet.act(Act::Finish);
+        let request = door.request(Method::POST, "/v1/stylize?style=great-wave").header("content-type", "image/png");
+        let answer = request.header("prefer", "wait=15").body(bytes).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &"image/png".parse().unwrap()));
+        let painting = answer.bytes().await.unwrap();
+        assert!(painting.starts_with(b"\x89PNG") && painting.len() < 1000);
+        assert!(!painting.windows(hidden.len()).any(|window| window == hidden));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_another_type_is_told_what_to_be() {
     let house = House::open(vec![puppet("a").0]);
