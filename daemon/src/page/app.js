@@ -3,9 +3,6 @@
 // One rule keeps it true: only the stream changes what is known of a job; answers to requests merely add jobs that the
 // stream has not told of yet. So an answer that was overtaken by an event can't turn the clock back.
 
-import { askAnew, drawLessons, hearLoss, hearPreview, isLesson, newestOf, takeArtwork, teach } from "./learn.js";
-import { forgetPhoto, forgetPhotos, keepPhoto, keptPhotos } from "./photos.js";
-
 /**
  * @typedef {{code: string, detail: string}} Failure
  * @typedef {{url: string, media_type: string, width: ?number, height: ?number, bytes: number}} Result
@@ -19,7 +16,7 @@ import { forgetPhoto, forgetPhotos, keepPhoto, keptPhotos } from "./photos.js";
 
 const READABLE = /^image\/(jpeg|png|webp|gif|bmp|x-ms-bmp|tiff)$/;
 const MOMENTARY = ["idempotency_in_progress", "draining"];
-export const UNFINISHED = ["queued", "running", "paused"];
+const UNFINISHED = ["queued", "running", "paused"];
 /** What has become of a mail. @type {Record<string, string>} */
 const FATES = { pending: "follows", queued: "is on its way", sent: "is sent", failed: "could not be sent" };
 const BLANK = "/assets/favicon.svg";
@@ -27,9 +24,9 @@ const PAGE_OF_JOBS = 24;
 const PATIENCE_MS = 3000;
 
 /** @param {string} id @returns {any} */
-export const at = (id) => document.getElementById(id);
+const at = (id) => document.getElementById(id);
 
-export const jobs = /** @type {Map<string, Job>} */ (new Map());
+const jobs = /** @type {Map<string, Job>} */ (new Map());
 const styles = /** @type {Map<string, Style>} */ (new Map());
 /** @type {Photo[]} The photos that the next order is about. */
 let photos = [];
@@ -52,7 +49,7 @@ class Refused extends Error {
 class Away extends Error {}
 
 /** Asks the daemon for JSON. @param {string} path @param {RequestInit} [request] @returns {Promise<any>} */
-export async function ask(path, request) {
+async function ask(path, request) {
   const answer = await fetch(path, request).catch(() => {
     throw new Away("The daemon does not answer. Is it running?");
   });
@@ -198,7 +195,7 @@ function take(files) {
 }
 
 /** Says why a file can't be a photo, as far as can be told from here. @param {File} file */
-export function whyNot(file) {
+function whyNot(file) {
   if (file.size === 0) return `“${file.name}” is empty.`;
   if (!file.type || READABLE.test(file.type)) return "";
   return `“${file.name}” can’t be painted: save it as JPEG, PNG, WebP, GIF, BMP or TIFF first.`;
@@ -237,14 +234,14 @@ function frame(photo) {
 }
 
 /** Copies a template; what is done about a job can be done on each of its cards. @param {string} template @returns {any} */
-export function copy(template) {
+function copy(template) {
   const whole = at(template).content.firstElementChild.cloneNode(true);
   whole.querySelector(".job-actions")?.append(at("actions").content.cloneNode(true));
   return whole;
 }
 
 /** Sets properties of an element's parts. @param {any} whole @param {Record<string, object>} parts */
-export function dress(whole, parts) {
+function dress(whole, parts) {
   for (const [part, properties] of Object.entries(parts)) Object.assign(whole.querySelector(part), properties);
   return whole;
 }
@@ -310,7 +307,7 @@ function accept(job, photo, isFirst) {
  * @param {{file: File, order: ?{print: string, key: string}}} photo
  * @param {[string, FormDataEntryValue][]} wishes @returns {Promise<Job>}
  */
-export async function send(path, field, photo, wishes) {
+async function send(path, field, photo, wishes) {
   const print = JSON.stringify(wishes);
   if (photo.order?.print !== print) photo.order = { print, key: newKey() };
   for (let cuts = 0; ; ) {
@@ -331,7 +328,7 @@ export async function send(path, field, photo, wishes) {
 const isThere = () => fetch("/livez").then((answer) => answer.ok, () => false);
 
 /** Shows what is wrong; nothing where nothing is. @param {string} what @param {string} [id] */
-export function complain(what, id = "problem") {
+function complain(what, id = "problem") {
   at(id).textContent = what.charAt(0).toUpperCase() + what.slice(1);
   at(id).hidden = what === "";
   if (what) at(id).scrollIntoView({ block: "nearest" });
@@ -349,7 +346,7 @@ const percent = (progress) => (progress?.total ? Math.floor((100 * progress.done
 const span = (seconds) => (seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
 
 /** Says how far a job is. @param {Job} job @returns {string} */
-export function describe({ kind, state, queue_position: before, progress, eta_seconds: left, rate, error, result }) {
+function describe({ kind, state, queue_position: before, progress, eta_seconds: left, rate, error, result }) {
   const stands = progress && state !== "running" ? `, at step ${progress.done} of ${progress.total}` : "";
   if (state === "queued") {
     return (before ? `Waiting, ${before} before it` : before === 0 ? "Next in line" : "Waiting") + stands;
@@ -445,7 +442,7 @@ function moveCurtain() {
 }
 
 /** Shows those controls that a job's state allows, and its progress. @param {any} where @param {?Job} [job] */
-export function drawControls(where, job) {
+function drawControls(where, job) {
   const state = job?.state ?? "";
   const [result, isLong] = [job?.result?.url ?? "", ["train", "paint"].includes(job?.kind ?? "")];
   const allowed = /** @type {Record<string, boolean>} */ ({
@@ -555,7 +552,7 @@ const previewOf = (style) =>
   style?.has_preview ? `/v1/styles/${style.name}/preview?of=${style.digest}` : BLANK;
 
 /** Returns what stands for a job without a picture of its own: its style's preview. @param {Job} job */
-export const picturesOf = (job) => previewOf(styles.get(job.style ?? ""));
+const picturesOf = (job) => previewOf(styles.get(job.style ?? ""));
 
 /** Shows the styles at hand. The choice is kept, or falls on the first that can paint. */
 function drawStyles() {
@@ -578,6 +575,233 @@ function styleCard(style, isChosen) {
     ".style-title": { textContent: titleOf(style.name) },
     ".style-problem": { textContent: problem, hidden: !style.problem },
   });
+}
+
+// Learning: an artwork becomes a style, its loss and newest preview in sight
+
+/** @typedef {{step: number, total: number}} Point */
+
+/** The loss of each lesson, as far as it is known here. @type {Map<string, Point[]>} */
+const curves = new Map();
+/** The last step that each lesson's newest preview shows. @type {Map<string, number>} */
+const previews = new Map();
+/** The lessons that this page has begun: they stay in sight when they are over. @type {Set<string>} */
+const taught = new Set();
+/** Whose curves have been asked for. @type {Set<string>} */
+const asked = new Set();
+
+/** More points than a screen has columns say nothing more. */
+const MOST_POINTS = 1200;
+/** The drawing's own width and height, as in the page. */
+const [WIDE, HIGH] = [300, 100];
+
+/** Says whether a job is shown as a lesson. @param {any} job */
+const isLesson = (job) => job.kind === "train" && (UNFINISHED.includes(job.state) || taught.has(job.id));
+
+/** @type {?{file: File, url: string, order: ?{print: string, key: string}}} */
+let artwork = null;
+
+/** Takes an artwork in, and proposes a name for its style. @param {?File} [file] */
+function takeArtwork(file) {
+  if (!file) return;
+  complain(whyNot(file), "teach-problem");
+  if (whyNot(file)) return;
+  if (artwork) URL.revokeObjectURL(artwork.url);
+  artwork = { file, url: URL.createObjectURL(file), order: null };
+  Object.assign(at("artwork-shown"), { src: artwork.url, alt: "", hidden: false });
+  at("artwork-name").textContent = file.name;
+  const name = file.name.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9_-]+/g, "-");
+  const plain = name.replace(/^[-_]+|[-_]+$/g, "").slice(0, 64);
+  if (!at("style-name").value) at("style-name").value = plain;
+  at("style-name").focus();
+}
+
+let isTeaching = false;
+/** Sends the artwork. */
+async function teach() {
+  if (isTeaching) return;
+  complain("", "teach-problem");
+  if (!artwork) return complain("Choose an artwork first.", "teach-problem") ?? at("artwork").focus();
+  const button = at("teach-it");
+  isTeaching = true;
+  button.textContent = "Sending…";
+  try {
+    const wishes = [...new FormData(at("teach"))].filter(([name, value]) => name !== "artwork" && value !== "");
+    const job = await send("/v1/train", "artwork", artwork, wishes);
+    taught.add(job.id);
+    jobs.set(job.id, jobs.get(job.id) ?? job);
+    URL.revokeObjectURL(artwork.url);
+    artwork = null;
+    at("teach").reset();
+    Object.assign(at("artwork-shown"), { src: "/assets/favicon.svg", hidden: true });
+    at("artwork-name").textContent = "";
+    drawLessons();
+  } catch (error) {
+    complain(error.message, "teach-problem");
+  } finally {
+    isTeaching = false;
+    button.textContent = "Learn it";
+  }
+}
+
+/** Hears of a step; one that is done again replaces its earlier point and those after it. @param {any} news */
+function hearLoss({ job, point }) {
+  const points = curves.get(job) ?? [];
+  while (points.length && points[points.length - 1].step >= point.step) points.pop();
+  points.push({ step: point.step, total: point.total });
+  curves.set(job, points.length > MOST_POINTS ? points.filter((_, place) => place % 2 === 0) : points);
+  drawLesson(job);
+}
+
+/** @param {{job: string, step: number}} news */
+function hearPreview({ job, step }) {
+  previews.set(job, step);
+  drawLesson(job);
+}
+
+/** Returns where a job's newest preview is, as far as one is known. @param {any} job */
+const newestOf = ({ id }) => (previews.has(id) ? `/v1/jobs/${id}/preview?of=${previews.get(id)}` : "");
+
+/** Forgets what may have changed while the stream was away. */
+function askAnew() {
+  asked.clear();
+}
+
+/** Asks for the part of a curve that was drawn before this page listened. @param {any} job */
+async function askForCurve(job) {
+  if (asked.has(job.id)) return;
+  asked.add(job.id);
+  const curve = await ask(`/v1/jobs/${job.id}/losses?max=400`).catch(() => null);
+  if (!curve?.points.length) return;
+  const last = curve.points[curve.points.length - 1].step;
+  const newer = (curves.get(job.id) ?? []).filter(({ step }) => step > last);
+  curves.set(job.id, [...curve.points.map(({ step, total }) => ({ step, total })), ...newer]);
+  const every = job.parameters.preview_every;
+  if (last >= every && !previews.has(job.id)) previews.set(job.id, last - (last % every));
+  drawLesson(job.id);
+}
+
+/** @type {Map<string, any>} */
+const lessonCards = new Map();
+
+/** Shows all lessons, newest first. */
+function drawLessons() {
+  const lessons = [...jobs.values()].filter(isLesson).sort((a, b) => (a.id < b.id ? 1 : -1));
+  for (const [id, card] of lessonCards) {
+    if (!lessons.some((lesson) => lesson.id === id) && lessonCards.delete(id)) card.remove();
+  }
+  lessons.forEach((lesson, place) => {
+    const card = lessonCards.get(lesson.id) ?? copy("lesson-card");
+    lessonCards.set(lesson.id, card);
+    if (at("lessons").children[place] !== card) at("lessons").insertBefore(card, at("lessons").children[place] ?? null);
+    askForCurve(lesson);
+    drawLesson(lesson.id);
+  });
+  at("no-lessons").hidden = lessons.length > 0;
+}
+
+/** @param {string} id */
+function drawLesson(id) {
+  const [card, job] = [lessonCards.get(id), jobs.get(id)];
+  if (!card || !job) return;
+  const points = curves.get(id) ?? [];
+  const newest = points[points.length - 1];
+  // Progress is told now and then, the loss at every step.
+  const progress = newest && job.progress && job.state === "running" ? { ...job.progress, done: newest.step } : job.progress;
+  const loss = newest ? [`loss ${newest.total.toFixed(2)}`] : [];
+  const words = [describe({ ...job, progress }), ...loss, ...(job.warnings ?? [])];
+  dress(card, {
+    ".lesson-title": { textContent: job.style },
+    ".lesson-state": { textContent: words.join(" · ") },
+  });
+  const preview = card.querySelector(".lesson-preview");
+  const source = (job.state === "succeeded" ? picturesOf(job) : newestOf(job)) || "/assets/favicon.svg";
+  if (preview.getAttribute("src") !== source) preview.src = source;
+  drawCurve(card.querySelector(".curve"), points);
+  drawControls(card, { ...job, progress });
+}
+
+/** Draws the total over the steps, on a logarithmic scale. @param {SVGElement} drawing @param {Point[]} points */
+function drawCurve(drawing, points) {
+  const heights = points.map(({ total }) => Math.log(Math.max(total, 1e-9)));
+  const [least, most] = [Math.min(...heights), Math.max(...heights)];
+  const first = points[0]?.step ?? 0;
+  const span = Math.max(1, (points[points.length - 1]?.step ?? 0) - first);
+  const place = points.map(({ step }, at) => {
+    const up = most > least ? (heights[at] - least) / (most - least) : 0.5;
+    return `${((step - first) / span) * WIDE},${HIGH - 4 - up * (HIGH - 8)}`;
+  });
+  drawing.querySelector("polyline")?.setAttribute("points", place.join(" "));
+  const shown = (/** @type {Point} */ point) => point.total.toFixed(2);
+  const ends = points.length ? `from ${shown(points[0])} to ${shown(points[points.length - 1])}` : "no steps yet";
+  drawing.setAttribute("aria-label", `Loss, ${ends}`);
+}
+
+// Photos kept
+//
+// Those of the newest jobs that were sent from here, small, so that they hang beside their paintings after a reload
+// too. They stay in this browser: the daemon shows a job's photo to nobody. Where a browser keeps nothing, as in a private
+// window, nothing is kept.
+
+/** So many jobs; a photo takes some hundred kilobytes. */
+const MOST_KEPT = 24;
+const LONGEST_PX = 1024;
+
+/** @type {Promise<?IDBDatabase>} */
+const opened = new Promise((resolve) => {
+  const request = indexedDB.open("atelier", 1);
+  request.onupgradeneeded = () => request.result.createObjectStore("photos");
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => resolve(null);
+});
+
+/** Does something with what is kept. @param {(photos: IDBObjectStore) => IDBRequest} act @returns {Promise<any>} */
+async function withPhotos(act) {
+  const database = await opened;
+  if (!database) return [];
+  return new Promise((resolve) => {
+    const request = act(database.transaction("photos", "readwrite").objectStore("photos"));
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => resolve([]);
+  });
+}
+
+/** Keeps a job's photo, if this browser can read it; the oldest make room. @param {string} job @param {File} file */
+async function keepPhoto(job, file) {
+  const small = await shrink(file).catch(() => null);
+  if (!small) return;
+  await withPhotos((photos) => photos.put(small, job));
+  // Ids are ordered by time.
+  const kept = await withPhotos((photos) => photos.getAllKeys());
+  kept.slice(0, -MOST_KEPT).forEach(forgetPhoto);
+}
+
+/** Returns what is kept: each job's id with its photo. @returns {Promise<[string, Blob][]>} */
+async function keptPhotos() {
+  const [ids, photos] = [await withPhotos((kept) => kept.getAllKeys()), await withPhotos((kept) => kept.getAll())];
+  return ids.map((/** @type {string} */ id, /** @type {number} */ place) => [id, photos[place]]);
+}
+
+/** @param {string} job */
+const forgetPhoto = (job) => withPhotos((photos) => photos.delete(job));
+
+/** Keeps nothing any longer: whoever signs out leaves no photos behind. */
+const forgetPhotos = () => withPhotos((photos) => photos.clear());
+
+/** @param {File} file @returns {Promise<?Blob>} */
+async function shrink(file) {
+  const picture = await createImageBitmap(file);
+  const scale = Math.min(1, LONGEST_PX / Math.max(picture.width, picture.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(picture.width * scale));
+  canvas.height = Math.max(1, Math.round(picture.height * scale));
+  const brush = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  // As the daemon does it, where a result can't be transparent.
+  brush.fillStyle = "white";
+  brush.fillRect(0, 0, canvas.width, canvas.height);
+  brush.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  picture.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
 }
 
 // Signing in
@@ -665,3 +889,6 @@ document.addEventListener("paste", (event) => {
 
 takeUpPhotos();
 enter();
+
+// For whoever looks from the browser's own tools.
+export { keepPhoto, keptPhotos };

@@ -51,7 +51,7 @@ async fn a_token_is_shown_once_and_no_script_sees_the_session() {
     browser.type_into("#token", &looker).await;
     browser.press(Key::Enter).await;
     browser.until("!studio.hidden && paint.hidden && !looking.hidden").await;
-    let kept = "return import('/assets/photos.js').then(({ keptPhotos }) => keptPhotos())";
+    let kept = "return import('/assets/app.js').then(({ keptPhotos }) => keptPhotos())";
     assert_eq!(browser.run(kept, Vec::new()).await, json!([]), "the photos of somebody else");
     browser.click(".job-open").await;
     browser.until("compare.dataset.shows === 'painting' && !painting.hidden").await;

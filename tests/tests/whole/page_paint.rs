@@ -124,13 +124,14 @@ async fn of_the_photos_few_and_small_ones_stay_in_the_browser_and_none_of_a_forg
     assert_eq!(sizes, json!([1024, 512, 2000]));
     assert_eq!(browser.value("compare.style.getPropertyValue('--wide')").await, json!("2000"));
 
-    let kept = "return import('/assets/photos.js').then(({ keptPhotos }) => keptPhotos()).then((kept) => kept.map(([id]) => id))";
+    let kept =
+        "return import('/assets/app.js').then(({ keptPhotos }) => keptPhotos()).then((kept) => kept.map(([id]) => id))";
     let id = house.intake().jobs(daemon::intake::JobFilter::default()).await.unwrap().jobs[0].id;
     assert_eq!(browser.run(kept, Vec::new()).await, json!([id]));
     house.intake().forget(&tests::admin(), protocol::JobRef::Id(id)).await.unwrap();
     browser.until("jobs.children.length === 0").await;
     assert_eq!(browser.run(kept, Vec::new()).await, json!([]));
-    let many = "const { keepPhoto } = await import('/assets/photos.js');
+    let many = "const { keepPhoto } = await import('/assets/app.js');
                 const file = new File([new Uint8Array(arguments[0])], 'boat.png', { type: 'image/png' });
                 for (let at = 10; at < 40; at++) await keepPhoto(String(at), file);";
     let many = format!("return (async () => {{ {many} }})()", many = many.replace("arguments[0]", "bytes"));
