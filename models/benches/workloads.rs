@@ -8,9 +8,14 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use models::arch;
 use models::backprop::Backprop;
 use models::executor::{Arena, Executor, Painting};
-use models::kernels::ComputePool;
+use models::kernels::direct::{Direct, Form, Input, Narrow};
 use models::kernels::layout::Shape;
-use models::kernels::source::Pixels;
+use models::kernels::norm::Moments;
+use models::kernels::output::Target;
+use models::kernels::simd::Block;
+use models::kernels::source::{Affine, Border, Growth, Pixels, Prelude, Source};
+use models::kernels::winograd::{Geometry, Winograd};
+use models::kernels::{ComputePool, Precision};
 use models::losses::{LossWeights, Perceptual};
 use models::network::{Conv, Layer, Network, Padding, Tensor, Upsample, Weights};
 use models::optim::Adam;
@@ -143,5 +148,62 @@ fn painting(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inference, training, painting);
+/// The layers of the thesis' net at 512², each with the norm of the layer before it and the statistics of its own.
+fn layers(c: &mut Criterion) {
+    let pool = pool();
+    let mut group = c.benchmark_group("layer");
+    for (name, inputs, outputs, side, kernel, stride, growth) in [
+        ("first", 3, 32, 512, 9, 1, Growth::None),
+        ("down", 32, 64, 512, 3, 2, Growth::None),
+        ("down", 64, 128, 256, 3, 2, Growth::None),
+        ("residual", 128, 128, 128, 3, 1, Growth::None),
+        ("up", 128, 64, 128, 3, 1, Growth::Nearest(2)),
+        ("up", 64, 32, 256, 3, 1, Growth::Nearest(2)),
+        ("last", 32, 3, 512, 9, 1, Growth::None),
+    ] {
+        let shape = Shape { batch: 1, channels: inputs, height: side, width: side };
+        let large = side * growth.factor() / stride;
+        let output = Shape { batch: 1, channels: outputs, height: large, width: large };
+        let weights: Vec<f32> = noise(outputs * inputs * kernel * kernel).collect();
+        let affine = vec![Affine { scale: Block([1.0; 16]), shift: Block([0.1; 16]) }; shape.channel_blocks()];
+        let values = vec![Block([0.5; 16]); shape.blocks()];
+        let source = Source { prelude: Prelude::NormRelu(&affine), ..Source::whole(&values, shape) };
+        let form = Form { inputs, outputs, kernel, stride, before: kernel / 2 };
+        let named = |way: &str| format!("{name} {inputs} to {outputs}, {side}, {way}");
+        if outputs == 3 {
+            let narrow = Narrow::new(&weights, &[], form, growth, Border::Zero);
+            let mut planes = vec![0.0; output.elements()];
+            group.bench_function(named("floats"), |b| {
+                b.iter(|| narrow.run(&pool, &source, output, 0..large, &mut planes));
+            });
+            continue;
+        }
+        let mut to = vec![Block::ZERO; output.blocks()];
+        for (way, precision) in [("floats", Precision::Floats), ("halves", Precision::Halves)] {
+            let direct = Direct::new(&weights, form, growth, Border::Zero, precision);
+            group.bench_function(named(way), |b| {
+                b.iter(|| {
+                    let mut moments = Moments::new(output);
+                    let target = Target { moments: Some(&mut moments), ..Target::whole(&mut to, output) };
+                    direct.run(&pool, &Input::Blocked(source), [0; 2], target);
+                });
+            });
+        }
+        if kernel == 3 && stride == 1 {
+            let winograd = Winograd::new(&weights, outputs, inputs);
+            let geometry = Geometry { doubled: growth != Growth::None, ..Geometry::same(Border::Zero) };
+            let mut shared = Vec::new();
+            group.bench_function(named("winograd"), |b| {
+                b.iter(|| {
+                    let mut moments = Moments::new(output);
+                    let target = Target { moments: Some(&mut moments), ..Target::whole(&mut to, output) };
+                    winograd.run(&pool, &source, geometry, target, &mut shared);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, inference, training, painting, layers);
 criterion_main!(benches);
