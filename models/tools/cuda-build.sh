@@ -5,7 +5,7 @@
 #
 # The compiler and the headers come from NVIDIA's Python wheels (100 MB, once, into .cuda); the libraries that the program
 # is linked with are stand-ins made here, which open the real ones when first called (see cuda_stand_ins.py). So the
-# program starts on a machine without a driver too. Needs gcc, Python with pip, and half an hour on two cores.
+# program starts on a machine without a driver too. Needs gcc, Python with pip, and ten minutes on two cores.
 #
 # CUDA is pinned to 13.0: the kernels travel as PTX, which the driver compiles, and a driver refuses the PTX of a newer
 # CUDA than its own. CUDA_COMPUTE_CAP names the oldest processor to build for: 80 is Ampere, 90 Hopper.
