@@ -48,5 +48,7 @@ fetch_toolkit
 make_stand_ins
 export CUDA_HOME=$toolkit NVCC=$toolkit/bin/nvcc CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-80} CUDARC_CUDA_VERSION=13000
 export PATH=$toolkit/bin:$PATH
+# By itself the kernels' build uses half of the cores.
+export CUDAFORGE_THREADS=${CUDAFORGE_THREADS:-$(nproc)}
 [ $# -gt 0 ] || set -- build --locked --release --features daemon/cuda
 exec cargo "$@"
