@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::phased::{Cut, Phased, WINDOW};
+use super::phased::{Part, Phased, Place, WINDOW};
 use super::phases::{Halves, Phase};
 use crate::kernels::matrix_unit::{GROUP, Matrix, MatrixUnit, Pixel, Ready, SIDE, Sum, pixels_mut};
-use crate::kernels::output::{Running, Sink, Tally, Target, Turn};
+use crate::kernels::output::{Running, Tally, Target};
 use crate::kernels::simd::{Block, Kernel, LANES, Simd};
 use crate::kernels::source::{Source, Window};
 use crate::kernels::threads::ComputePool;
@@ -17,32 +17,19 @@ impl Phased<Halves> {
     }
 
     pub(super) fn run(&self, pool: &ComputePool, source: &Source<'_>, before: [usize; 2], target: Target<'_>) {
-        let first_row = target.rows.start;
         // Tiles reach over the end of the last row.
         let blocks = |window: Window| 2 * (window.row_pixels() + self.groups() * window.pixels() + SIDE);
-        let cut = Cut::new(self, target.rows.len(), target.shape.width, blocks, 2 * WINDOW);
         let unit = pool.backend().matrix_unit();
-        target.in_tasks(pool, cut.tasks(), cut.scratch, |sink, Turn { n, task, tallies }, scratch| {
-            let (rows, columns) = cut.part(task);
-            let rows = first_row + rows.start..first_row + rows.end;
-            let task = Task { phased: self, unit, source, before, sink, first_row, n, rows, columns, scratch, tallies };
-            pool.backend().run(task);
+        self.in_parts(pool, before, target, 2 * WINDOW, blocks, |part| {
+            pool.backend().run(Task { part, unit, source });
         });
     }
 }
 
 struct Task<'a> {
-    phased: &'a Phased<Halves>,
+    part: Part<'a, Halves>,
     unit: MatrixUnit,
     source: &'a Source<'a>,
-    before: [usize; 2],
-    sink: &'a Sink<'a>,
-    first_row: usize,
-    n: usize,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    scratch: &'a mut [Block],
-    tallies: Option<&'a mut [Tally]>,
 }
 
 /// Sixteen outputs of one row and phase.
@@ -60,64 +47,48 @@ impl Kernel for Task<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let window = self.phased.window(self.rows.clone(), self.columns.clone(), self.before);
-        let groups = self.phased.groups();
-        let (lines, pixels) = self.scratch.split_at_mut(2 * window.row_pixels());
-        let pixels = pixels_mut(pixels);
-        let pixels = &mut pixels[..groups * window.pixels() + SIDE];
-        for g in 0..groups {
+        let Self { part: Part { place, scratch, mut tallies }, unit, source } = self;
+        let window = place.window();
+        let (lines, pixels) = scratch.split_at_mut(2 * window.row_pixels());
+        let pixels = &mut pixels_mut(pixels)[..place.phased.groups() * window.pixels() + SIDE];
+        for g in 0..place.phased.groups() {
             for y in 0..window.height {
                 let line = Window { top: window.top + y as isize, height: 1, ..window };
                 let (even, odd) = lines.split_at_mut(window.row_pixels());
-                line.gather(simd, self.source, self.n, 2 * g, even);
-                if 2 * g + 1 < self.source.shape.channel_blocks() {
-                    line.gather(simd, self.source, self.n, 2 * g + 1, odd);
+                line.gather(simd, source, place.n, 2 * g, even);
+                if 2 * g + 1 < source.shape.channel_blocks() {
+                    line.gather(simd, source, place.n, 2 * g + 1, odd);
                 } else {
                     odd.fill(Block::ZERO);
                 }
                 let start = g * window.pixels() + y * window.row_pixels();
-                self.unit.split(even, odd, &mut pixels[start..start + window.row_pixels()]);
+                unit.split(even, odd, &mut pixels[start..start + window.row_pixels()]);
             }
         }
-        let outputs = self.phased.form.outputs.div_ceil(LANES);
-        let mut tallies = self.tallies;
-        let part = Part {
-            phased: self.phased,
-            unit: self.unit.ready(),
-            sink: self.sink,
-            first_row: self.first_row,
-            n: self.n,
-            rows: self.rows,
-            columns: self.columns,
-            window,
-            pixels,
-        };
+        let outputs = place.phased.form.outputs.div_ceil(LANES);
+        let tiles = Tiles { place, unit: unit.ready(), window, pixels };
         for kb in (0..outputs).step_by(2) {
             let tallies = tallies.as_deref_mut();
-            if kb + 1 < outputs { part.pair::<S, 2>(simd, kb, tallies) } else { part.pair::<S, 1>(simd, kb, tallies) }
+            if kb + 1 < outputs { tiles.pair::<S, 2>(simd, kb, tallies) } else { tiles.pair::<S, 1>(simd, kb, tallies) }
         }
     }
 }
 
-struct Part<'a> {
-    phased: &'a Phased<Halves>,
+/// A gathered window in halves, to be convolved.
+struct Tiles<'a> {
+    place: Place<'a, Halves>,
     unit: Ready,
-    sink: &'a Sink<'a>,
-    first_row: usize,
-    n: usize,
-    rows: Range<usize>,
-    columns: Range<usize>,
     window: Window,
     /// `[group][row][column]`.
     pixels: &'a [Pixel],
 }
 
-impl Part<'_> {
+impl Tiles<'_> {
     /// Convolves for the `N` output blocks from `kb`.
     #[inline(always)]
     fn pair<S: Simd, const N: usize>(&self, simd: S, kb: usize, tallies: Option<&mut [Tally]>) {
-        let phases = &self.phased.phases;
-        let groups = self.phased.groups();
+        let phases = &self.place.phased.phases;
+        let groups = self.place.phased.groups();
         let mut running = tallies.is_some().then(|| [Running::new(simd); N]);
         let mut sums = [[[Block::ZERO; SIDE]; N]; 2];
         for phase_y in 0..phases.period {
@@ -160,36 +131,36 @@ impl Part<'_> {
 
     /// Returns the tiles of one phase.
     fn tiles(&self, phase_y: usize, phase_x: usize) -> impl Iterator<Item = Tile> {
-        let phases = &self.phased.phases;
+        let phases = &self.place.phased.phases;
         let first = |range: &Range<usize>, phase: usize| {
             range.start + (phase + phases.period - range.start % phases.period) % phases.period
         };
-        let (top, left) = (first(&self.rows, phase_y), first(&self.columns, phase_x));
+        let (top, left) = (first(&self.place.rows, phase_y), first(&self.place.columns, phase_x));
         let step = SIDE * phases.period;
-        (top..self.rows.end).step_by(phases.period).flat_map(move |y| {
-            (left..self.columns.end).step_by(step).map(move |x| Tile {
+        (top..self.place.rows.end).step_by(phases.period).flat_map(move |y| {
+            (left..self.place.columns.end).step_by(step).map(move |x| Tile {
                 pixel: self.origin(y, x),
                 y,
                 x,
-                count: SIDE.min((self.columns.end - x).div_ceil(phases.period)),
+                count: SIDE.min((self.place.columns.end - x).div_ceil(phases.period)),
             })
         })
     }
 
     /// Returns the place of an output in the window, from which its phase's offsets count.
     fn origin(&self, y: usize, x: usize) -> usize {
-        let Self { phased, window, .. } = self;
-        let (period, step) = (phased.phases.period, phased.phases.step);
+        let (place, window) = (&self.place, &self.window);
+        let (period, step) = (place.phased.phases.period, place.phased.phases.step);
         // Counted from the task's first period, whose least tap is the window's corner.
-        let (y, x) = (y / period - self.rows.start / period, x / period - self.columns.start / period);
+        let (y, x) = (y / period - place.rows.start / period, x / period - place.columns.start / period);
         y * step * window.row_pixels() + x
     }
 
     /// Returns where each group and tap reads, from the origin of an output.
     fn offsets(&self, phase: &Phase<Halves>) -> Vec<usize> {
-        let (window, phases) = (&self.window, &self.phased.phases);
+        let (window, phases) = (&self.window, &self.place.phased.phases);
         let (least, _) = phases.reach();
-        let groups = self.phased.groups();
+        let groups = self.place.phased.groups();
         let place =
             |&(y, x): &(isize, isize)| (y - least) as usize * window.row_pixels() + window.place((x - least) as usize);
         (0..groups).flat_map(|g| phase.taps.iter().map(move |tap| g * window.pixels() + place(tap))).collect()
@@ -204,10 +175,10 @@ impl Part<'_> {
         sums: &[[Block; SIDE]; N],
         mut running: Option<&mut [Running<S::V>; N]>,
     ) {
-        let period = self.phased.phases.period;
+        let period = self.place.phased.phases.period;
         for (n, sums) in sums.iter().enumerate() {
-            let bias = self.sink.bias(simd, kb + n);
-            let start = self.sink.index(self.n, kb + n, tile.y - self.first_row, tile.x);
+            let bias = self.place.sink.bias(simd, kb + n);
+            let start = self.place.sink.index(self.place.n, kb + n, tile.y - self.place.first_row, tile.x);
             let mut running = running.as_deref_mut().map(|running| &mut running[n]);
             // SAFETY: each task has output pixels of its own.
             #[expect(unsafe_code, reason = "tasks write disjoint pixels")]
@@ -218,12 +189,12 @@ impl Part<'_> {
                     for (v, sum) in row.iter_mut().zip(four) {
                         *v = simd.add(simd.load(sum), bias);
                     }
-                    self.sink.store_row(simd, start + 4 * i * period, period, row, running.as_deref_mut());
+                    self.place.sink.store_row(simd, start + 4 * i * period, period, row, running.as_deref_mut());
                 }
                 for (i, sum) in rest.iter().enumerate() {
                     let v = simd.add(simd.load(sum), bias);
                     let index = start + (4 * fours.len() + i) * period;
-                    self.sink.store(simd, index, v, running.as_deref_mut());
+                    self.place.sink.store(simd, index, v, running.as_deref_mut());
                 }
             }
         }

@@ -29,38 +29,82 @@ impl<K: Packed> Phased<K> {
 
 impl Phased<Floats> {
     pub(super) fn run(&self, pool: &ComputePool, input: &Input<'_>, before: [usize; 2], target: Target<'_>) {
-        let first_row = target.rows.start;
         let blocks = |window: Window| window_blocks(window.pixels(), self.form.inputs) + window.pixels();
-        let cut = Cut::new(self, target.rows.len(), target.shape.width, blocks, WINDOW);
+        self.in_parts(pool, before, target, WINDOW, blocks, |part| pool.backend().run(Task { part, input }));
+    }
+}
+
+/// What one task convolves.
+pub(super) struct Part<'a, K> {
+    pub(super) place: Place<'a, K>,
+    pub(super) scratch: &'a mut [Block],
+    /// Where its statistics go, one of each channel block, if they are wanted.
+    pub(super) tallies: Option<&'a mut [Tally]>,
+}
+
+/// Where a task is, and where it writes.
+pub(super) struct Place<'a, K> {
+    pub(super) phased: &'a Phased<K>,
+    pub(super) before: [usize; 2],
+    pub(super) sink: &'a Sink<'a>,
+    /// The first row that any task writes.
+    pub(super) first_row: usize,
+    /// The picture.
+    pub(super) n: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+}
+
+impl<K: Packed + Sync> Phased<K> {
+    /// Runs `work` for parts of the output whose windows take at most `most` of what `blocks` says they take.
+    pub(super) fn in_parts(
+        &self,
+        pool: &ComputePool,
+        before: [usize; 2],
+        target: Target<'_>,
+        most: usize,
+        blocks: impl Fn(Window) -> usize,
+        work: impl Fn(Part<'_, K>) + Sync,
+    ) {
+        let first_row = target.rows.start;
+        let cut = Cut::new(self, target.rows.len(), target.shape.width, most, blocks);
         target.in_tasks(pool, cut.tasks(), cut.scratch, |sink, Turn { n, task, tallies }, scratch| {
             let (rows, columns) = cut.part(task);
-            let task = Task { phased: self, input, before, sink, first_row, n, rows, columns, scratch, tallies };
-            pool.backend().run(task);
+            let rows = first_row + rows.start..first_row + rows.end;
+            let place = Place { phased: self, before, sink, first_row, n, rows, columns };
+            work(Part { place, scratch, tallies });
         });
+    }
+}
+
+impl<K: Packed> Place<'_, K> {
+    /// Returns the window of the input that it reads.
+    pub(super) fn window(&self) -> Window {
+        self.phased.window(self.rows.clone(), self.columns.clone(), self.before)
     }
 }
 
 /// How an output is cut into tasks whose windows fit the cache.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
+struct Cut {
     rows: usize,
     columns: usize,
     row_step: usize,
     column_step: usize,
-    pub(super) scratch: usize,
+    scratch: usize,
 }
 
 /// Blocks of a window: half of a core's second cache.
 pub(super) const WINDOW: usize = 8192;
 
 impl Cut {
-    /// Cuts `rows` by `width` outputs so that a task, which takes `blocks` for its window, takes `most`.
-    pub(super) fn new<K: Packed>(
+    /// Cuts `rows` by `width` outputs into tasks whose windows take at most `most` of what `blocks` says they take.
+    fn new<K: Packed>(
         phased: &Phased<K>,
         rows: usize,
         width: usize,
-        blocks: impl Fn(Window) -> usize,
         most: usize,
+        blocks: impl Fn(Window) -> usize,
     ) -> Self {
         let blocks = |height: usize, width: usize| blocks(phased.window(0..height, 0..width, [0; 2]));
         let period = phased.phases.period;
@@ -79,11 +123,11 @@ impl Cut {
         Self { rows, columns: width, row_step, column_step, scratch }
     }
 
-    pub(super) fn tasks(&self) -> usize {
+    fn tasks(&self) -> usize {
         self.rows.div_ceil(self.row_step) * self.columns.div_ceil(self.column_step)
     }
 
-    pub(super) fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
+    fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let across = self.columns.div_ceil(self.column_step);
         let (top, left) = (task / across * self.row_step, task % across * self.column_step);
         (top..self.rows.min(top + self.row_step), left..self.columns.min(left + self.column_step))
@@ -91,27 +135,19 @@ impl Cut {
 }
 
 struct Task<'a> {
-    phased: &'a Phased<Floats>,
+    part: Part<'a, Floats>,
     input: &'a Input<'a>,
-    before: [usize; 2],
-    sink: &'a Sink<'a>,
-    first_row: usize,
-    n: usize,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    scratch: &'a mut [Block],
-    tallies: Option<&'a mut [Tally]>,
 }
 
 impl Kernel for Task<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { phased, input, before, sink, first_row, n, rows, columns, scratch, mut tallies } = self;
-        let rows = first_row + rows.start..first_row + rows.end;
-        let window = phased.window(rows.clone(), columns.clone(), before);
+        let Part { place, scratch, mut tallies } = self.part;
+        let window = place.window();
+        let Place { phased, before, sink, first_row, n, rows, columns } = place;
         let (values, rest) = scratch.split_at_mut(window_blocks(window.pixels(), phased.form.inputs));
-        input.gather(simd, &window, n, values, &mut rest[..window.pixels()]);
+        self.input.gather(simd, &window, n, values, &mut rest[..window.pixels()]);
         let tile = tile::Tile { phased, before, sink, first_row, n, window, values: floats(values) };
         for kb in (0..phased.form.outputs.div_ceil(LANES)).step_by(2) {
             let (rows, columns, tallies) = (rows.clone(), columns.clone(), tallies.as_deref_mut());
