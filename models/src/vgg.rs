@@ -218,11 +218,13 @@ impl Unfolding {
 }
 
 fn forward(kernel: &[f32], layer: &LayerName) -> Conv3x3 {
-    Conv3x3::new(kernel, layer.outputs, layer.inputs, Geometry::same(Border::Zero))
+    // With fewer channels, halves are less exact than Winograd's algorithm, and what is seen here decides about gradients.
+    let precision = if layer.inputs < 256 { Precision::Floats } else { Precision::Halves };
+    Conv3x3::new(kernel, layer.outputs, layer.inputs, Geometry::same(Border::Zero), precision)
 }
 
 fn backward(kernel: &[f32], layer: &LayerName) -> Conv3x3 {
-    Conv3x3::backward(kernel, layer.outputs, layer.inputs, 1)
+    Conv3x3::backward(kernel, layer.outputs, layer.inputs, Precision::Halves)
 }
 
 fn form(inputs: usize, outputs: usize) -> Form {

@@ -221,7 +221,7 @@ impl StageKernel {
             _ if is_last => Self::Narrow(Narrow::new(kernel, bias.unwrap_or(&[]), form, growth, border)),
             _ if Conv3x3::fits(form, growth) => {
                 let geometry = Geometry { doubled: growth != Growth::None, border, pad: 1 };
-                Self::Conv3x3(Conv3x3::new(kernel, conv.outputs, conv.inputs, geometry))
+                Self::Conv3x3(Conv3x3::new(kernel, conv.outputs, conv.inputs, geometry, precision))
             }
             _ if conv.padding == Padding::Same && conv.stride > 1 => {
                 form.before = 0;

@@ -35,29 +35,28 @@ impl Conv3x3 {
 
     /// Prepares a kernel `[outputs][inputs][3][3]`.
     #[must_use]
-    pub fn new(kernel: &[f32], outputs: usize, inputs: usize, geometry: Geometry) -> Self {
+    pub fn new(kernel: &[f32], outputs: usize, inputs: usize, geometry: Geometry, precision: Precision) -> Self {
         let form = Form { inputs, outputs, kernel: 3, stride: 1, before: geometry.pad };
-        let way = if Precision::Halves.halves(inputs, outputs) {
+        let way = if precision.is_halved(inputs, outputs) {
             let growth = if geometry.doubled { Growth::Nearest(2) } else { Growth::None };
-            Way::Direct(Direct::new(kernel, form, growth, geometry.border, Precision::Halves))
+            Way::Direct(Direct::new(kernel, form, growth, geometry.border, precision))
         } else {
             Way::Winograd(Winograd::new(kernel, outputs, inputs))
         };
         Self { geometry, way }
     }
 
-    /// Prepares the gradient with respect to the input of the convolution `[outputs][inputs][3][3]`, whose own geometry is
-    /// plain and whose gradient is surrounded by `pad` zeros: 1 where the input was padded so, 2 for that of the padding
-    /// too.
+    /// Prepares the gradient with respect to the input of the convolution `[outputs][inputs][3][3]` of a tensor within one
+    /// row of zeros.
     #[must_use]
-    pub fn backward(kernel: &[f32], outputs: usize, inputs: usize, pad: usize) -> Self {
-        let form = Form { inputs: outputs, outputs: inputs, kernel: 3, stride: 1, before: 2 - pad };
-        let way = if Precision::Halves.halves(outputs, inputs) {
-            Way::Direct(Direct::transposed(kernel, form, Precision::Halves))
+    pub fn backward(kernel: &[f32], outputs: usize, inputs: usize, precision: Precision) -> Self {
+        let way = if precision.is_halved(outputs, inputs) {
+            let form = Form { inputs: outputs, outputs: inputs, kernel: 3, stride: 1, before: 1 };
+            Way::Direct(Direct::transposed(kernel, form, precision))
         } else {
             Way::Winograd(Winograd::backward(kernel, outputs, inputs))
         };
-        Self { geometry: Geometry { pad, ..Geometry::same(Border::Zero) }, way }
+        Self { geometry: Geometry::same(Border::Zero), way }
     }
 
     /// Returns how many bytes the prepared kernel takes.

@@ -156,7 +156,7 @@ impl Direct {
                 growth,
                 border,
                 Order::Forward { repeat },
-                precision.halves(form.inputs, form.outputs),
+                precision.is_halved(form.inputs, form.outputs),
             )
         };
         Self { form, way }
@@ -176,7 +176,14 @@ impl Direct {
                 |k, c, y, x| kernel[((c * form.outputs + k) * form.kernel + last - y) * form.kernel + last - x];
             Way::Nested(FromFew::new(element, Form { before: last - form.before, ..form }, border))
         } else {
-            Way::by_phases(kernel, form, growth, border, Order::Transposed, precision.halves(form.inputs, form.outputs))
+            Way::by_phases(
+                kernel,
+                form,
+                growth,
+                border,
+                Order::Transposed,
+                precision.is_halved(form.inputs, form.outputs),
+            )
         };
         Self { form, way }
     }

@@ -5,9 +5,9 @@
 //! The three take a fifth of the time of the vector unit's one.
 //!
 //! A convolution of normal numbers has a relative error of 4.4e-6, whatever its channels. Winograd's algorithm in floats has
-//! 1.2e-6 with 32 channels and as much with 512. That is plenty for a painting and for what a trained VGG sees; a network in
-//! training has sums near zero whose `ReLU` closes or not by the last digits, which moves its gradient by the root of the
-//! error, and stays with floats.
+//! 1.2e-6 with 32 channels and as much with 512. That is plenty for a painting. Where a gradient is to follow, sums near zero
+//! decide by their last digits whether a `ReLU` closes and which pixel is the maximum, which moves the gradient by the root of
+//! the error: a network in training, and what VGG sees with few channels, stay with floats.
 
 use std::marker::PhantomData;
 
@@ -76,7 +76,7 @@ pub enum Precision {
 
 impl Precision {
     /// Returns whether a convolution of that many channels is computed in halves on this machine.
-    pub(crate) fn halves(self, inputs: usize, outputs: usize) -> bool {
+    pub(crate) fn is_halved(self, inputs: usize, outputs: usize) -> bool {
         let has_unit = || Backend::best().matrix_unit() != MatrixUnit::Portable;
         self == Self::Halves && inputs >= GROUP && outputs >= SIDE && has_unit()
     }
