@@ -103,11 +103,7 @@ fn reconcile(ledger: &mut Ledger, spool: &Spool, report: &mut Report) -> Result<
     let ids = spool.list()?;
     for id in &ids {
         let row = ledger.record(*id);
-        match row {
-            // The folder is written first, so a finished row can't be ahead of it; any other may be behind.
-            Some(row) if row.job.state.is_finished() => ledger.count(&row),
-            row => restore(ledger, spool, *id, row.as_ref(), report)?,
-        }
+        restore(ledger, spool, *id, row.as_ref(), report)?;
     }
     report.jobs = ids.len() - report.unreadable.len();
     let index = Arc::clone(&ledger.index);

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use jiff::Timestamp;
 use protocol::{EventBody, JobState, Parameters, Progress, StateName, TrainOrder};
 
 use crate::fixtures::{House, record, record_with};
@@ -114,14 +115,26 @@ fn a_row_without_a_folder_is_dropped() {
 fn where_spool_and_index_differ_the_spool_wins() {
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
-    let mut record = record();
-    house.accept(&record);
-    record.job.state = JobState::Paused { steps_done: 0 };
-    // As a power cut leaves it that comes after the spool's write and before the index's.
-    house.spool.update(&record).unwrap();
+    let waiting = JobState::Queued { steps_done: 0 };
+    // What the index knows, and what the spool does: a pause, and a retry of a job that had ended.
+    let cases = [
+        (waiting.clone(), JobState::Paused { steps_done: 0 }),
+        (JobState::Cancelled { started_at: None, finished_at: Timestamp::now() }, waiting.clone()),
+    ];
+    let records = cases.map(|(before, after)| {
+        let mut record = record();
+        house.accept(&record);
+        record.job.state = before;
+        let row = record.clone();
+        house.store.write(move |ledger| ledger.put(&row)).durable_blocking().unwrap();
+        record.job.state = after;
+        // As a power cut leaves it that comes after the spool's write and before the index's, or takes the index back.
+        house.spool.update(&record).unwrap();
+        record
+    });
     house.close();
     let house = House::open(data.path());
-    assert_eq!(all(&house), [record]);
+    assert_eq!(all(&house), records);
     house.close();
 }
 
