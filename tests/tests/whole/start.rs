@@ -64,8 +64,16 @@ fn what_stops_a_start_is_one_line_and_exit_code_1() {
     file(folder.path(), "in-the-way", "");
     let bad = file(folder.path(), "bad.toml", "[server]\nlisen = 1\n");
     for (arguments, expected) in [
-        (&["--data", "in-the-way/data"][..], "; make it writable or choose another with data.dir"),
-        (&["--data", "d", "--models", "in-the-way"], "in-the-way can't be used: "),
+        (
+            &["--data", "in-the-way/data"][..],
+            "the data folder in-the-way/data can't be used: File exists (os error 17); make it writable or choose another \
+             with data.dir",
+        ),
+        (
+            &["--data", "d", "--models", "in-the-way"],
+            "the folder of styles in-the-way can't be used: Not a directory (os error 20); make it writable or choose \
+             another with models.dir",
+        ),
         (&["--config", &bad], "bad.toml:2: unknown key server.lisen; did you mean server.listen?"),
         (&["--config", "nowhere.toml"], "nowhere.toml: No such file"),
         (&["--device", "cuda:9", "--data", "d"], "cuda:9"),
