@@ -7,15 +7,14 @@
 mod device;
 mod turns;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use protocol::JobId;
 
 use crate::engine::Engine;
-use crate::live::Live;
 use crate::record::Record;
 use crate::scheduler::{Action, Input, Scheduler, Slot};
 use crate::work::Workplace;
@@ -26,6 +25,7 @@ use device::Device;
 #[derive(Clone)]
 pub struct Dispatch {
     inputs: Sender<Input>,
+    scheduler: Arc<Mutex<Scheduler>>,
 }
 
 impl Dispatch {
@@ -39,6 +39,41 @@ impl Dispatch {
     pub fn enqueue(&self, record: &Record) {
         let (class, memory_bytes) = (record.class(), record.memory_bytes);
         self.tell(Input::Queued { job: record.job.id, class, memory_bytes });
+    }
+
+    /// Lists the waiting jobs in the order in which they will start.
+    #[must_use]
+    pub fn queue(&self) -> Vec<JobId> {
+        self.scheduler().queue().collect()
+    }
+
+    fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
+        self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs until it is told to drain and every device is idle.
+    fn run(&self, inputs: &Receiver<Input>, mut hands: Vec<Hands>) {
+        let mut busy = 0_usize;
+        let mut draining = false;
+        while !(draining && busy == 0) {
+            let Ok(input) = inputs.recv() else { break };
+            draining |= input == Input::Drain;
+            for action in self.scheduler().apply(input) {
+                match action {
+                    Action::Start { job, device, slot } => {
+                        busy += 1;
+                        hands[device].begin(job, slot);
+                    }
+                    Action::Interrupt { device, slot } => {
+                        hands[device].interrupted(slot).store(true, Ordering::Release);
+                    }
+                }
+            }
+            if let Input::Ended { device, .. } = input {
+                busy -= 1;
+                hands[device].say(Word::Settled);
+            }
+        }
     }
 }
 
@@ -111,7 +146,8 @@ pub(crate) fn start(
     memory_budget: u64,
 ) -> std::io::Result<(Dispatch, Threads)> {
     let (inputs, receiver) = channel();
-    let dispatch = Dispatch { inputs };
+    let scheduler = Arc::new(Mutex::new(Scheduler::new(engines.len(), memory_budget)));
+    let dispatch = Dispatch { inputs, scheduler };
     let mut hands = Vec::new();
     let mut devices = Vec::new();
     for (index, engine) in engines.into_iter().enumerate() {
@@ -122,38 +158,8 @@ pub(crate) fn start(
         devices.push(thread.spawn(move || device.run(engine, &inbox))?);
         hands.push(Hands { words, photo: Arc::default(), behind: Arc::default() });
     }
-    let scheduler = Scheduler::new(hands.len(), memory_budget);
-    let live = workplace.live.clone();
-    let dispatcher = std::thread::Builder::new()
-        .name("dispatch".to_owned())
-        .spawn(move || dispatch_loop(&receiver, scheduler, hands, &live))?;
+    let dispatcher = dispatch.clone();
+    let dispatcher =
+        std::thread::Builder::new().name("dispatch".to_owned()).spawn(move || dispatcher.run(&receiver, hands))?;
     Ok((dispatch, Threads { dispatcher, devices }))
-}
-
-/// Runs until it is told to drain and every device is idle.
-fn dispatch_loop(inputs: &Receiver<Input>, mut scheduler: Scheduler, mut hands: Vec<Hands>, live: &Live) {
-    let mut busy = 0_usize;
-    let mut draining = false;
-    while !(draining && busy == 0) {
-        let Ok(first) = inputs.recv() else { break };
-        for input in std::iter::once(first).chain(inputs.try_iter()) {
-            draining |= input == Input::Drain;
-            for action in scheduler.apply(input) {
-                match action {
-                    Action::Start { job, device, slot } => {
-                        busy += 1;
-                        hands[device].begin(job, slot);
-                    }
-                    Action::Interrupt { device, slot } => {
-                        hands[device].interrupted(slot).store(true, Ordering::Release);
-                    }
-                }
-            }
-            if let Input::Ended { device, .. } = input {
-                busy -= 1;
-                hands[device].say(Word::Settled);
-            }
-        }
-        live.set_queue(scheduler.queue().collect());
-    }
 }

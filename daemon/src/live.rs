@@ -1,4 +1,4 @@
-//! What changes too often for the index: progress, devices at work, the queue's order.
+//! What changes too often for the index: progress, and devices at work.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,6 @@ pub struct Live(Arc<Mutex<State>>);
 struct State {
     progress: HashMap<JobId, Progress>,
     devices: Vec<DeviceState>,
-    queue: Arc<[JobId]>,
     /// When the last jobs ended, oldest first.
     ended: VecDeque<Instant>,
 }
@@ -49,12 +48,7 @@ impl Live {
             worked: VecDeque::new(),
         });
         let devices = devices.collect();
-        Self(Arc::new(Mutex::new(State {
-            progress: HashMap::new(),
-            devices,
-            queue: Arc::new([]),
-            ended: VecDeque::new(),
-        })))
+        Self(Arc::new(Mutex::new(State { progress: HashMap::new(), devices, ended: VecDeque::new() })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -75,17 +69,6 @@ impl Live {
     /// Takes note of how far a running job is.
     pub fn set_progress(&self, job: JobId, progress: Progress) {
         self.state().progress.insert(job, progress);
-    }
-
-    /// Returns the waiting jobs in the order in which they will start.
-    #[must_use]
-    pub fn queue(&self) -> Arc<[JobId]> {
-        Arc::clone(&self.state().queue)
-    }
-
-    /// Takes note of the queue's order.
-    pub fn set_queue(&self, queue: Arc<[JobId]>) {
-        self.state().queue = queue;
     }
 
     /// Takes note of what a device has in a slot and returns the device as it is now.

@@ -59,6 +59,16 @@ pub enum Slot {
     Background,
 }
 
+impl Slot {
+    /// Returns the first and the last of the classes whose jobs take it.
+    const fn classes(self) -> (Class, Class) {
+        match self {
+            Self::Foreground => (Class::Interactive, Class::Batch),
+            Self::Background => (Class::Finishing, Class::Background),
+        }
+    }
+}
+
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -321,7 +331,8 @@ impl Scheduler {
 
     /// Finds the job that is next in a slot: not one that a device has not let go of yet.
     fn next(&self, slot: Slot) -> Option<(Place, Waiting)> {
-        let fitting = self.waiting.iter().filter(|((class, _), _)| class.slot() == slot);
+        let (first, last) = slot.classes();
+        let fitting = self.waiting.range((first, 0)..=(last, u64::MAX));
         let mut free = fitting.filter(|(_, waiting)| !self.running().any(|running| running.job == waiting.job));
         free.next().map(|(place, waiting)| (*place, *waiting))
     }

@@ -367,7 +367,7 @@ impl Intake {
     }
 
     pub(super) fn decorated_all(&self, mut jobs: Vec<Job>) -> Vec<Job> {
-        let queue = self.0.live.queue();
+        let queue = self.0.dispatch.queue();
         for job in &mut jobs {
             match &mut job.state {
                 JobState::Running { progress, .. } => {
