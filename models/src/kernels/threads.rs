@@ -7,6 +7,19 @@ use super::disjoint::Disjoint;
 use super::memory::resized;
 use super::simd::{Backend, Block};
 
+/// How far compute threads step back behind others that want the same core: where both are busy, they get a third of
+/// what the others get.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
+/// Lets the calling thread step back, so that a machine that computes still answers people. Nothing else waits then: a
+/// core that nobody else wants is used in full.
+fn step_back() {
+    // Only Linux has a niceness for each thread; a system that refuses it computes as it would have.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
 /// The threads that one logical device computes on.
 ///
 /// Devices that split a machine's cores have a pool each. Kernels take the pool by reference; nothing is global.
@@ -42,6 +55,7 @@ impl ComputePool {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("compute-{i}"))
+            .start_handler(|_| step_back())
             .build()
             .map_err(|source| PoolError { threads, source })?;
         let scratch = (0..threads).map(|_| Mutex::new(Vec::new())).collect();
