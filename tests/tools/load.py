@@ -3,11 +3,12 @@
 
 usage: load.py ATELIERD [--soak MINUTES]
 
-Prints one line a measurement. With redis-server on the path and PyPI's celery[redis] importable, Celery's delay()
-with `appendfsync always` is measured beside it: each side in turn, so that the machine is the same for both. The
-daemon paints while it accepts; Celery has no worker.
+Prints one line a measurement. With redis-server on the path and PyPI's celery[redis], flask and gunicorn importable,
+Celery with `appendfsync always` is measured beside it, each side in turn, so that the machine is the same for both:
+the same pictures sent to a Flask that writes each to a file, unsynced, and queues it, and delay() alone, which takes no
+picture. The daemon paints while it accepts, and has decoded each picture; Celery's worker does nothing with its tasks.
 """
-import argparse, contextlib, http.client, multiprocessing, os, shutil, signal, socket, struct, subprocess, tempfile
+import argparse, contextlib, http.client, multiprocessing, os, shutil, signal, socket, struct, subprocess, sys, tempfile
 import threading, time, zlib
 
 SECONDS = 5
@@ -109,12 +110,12 @@ def open_loop(port, photo, rate, seconds):
     return quantiles(times)
 
 
-def submits(port, photo):
+def submits(port, photo, path=PATH):
     def make():
         connection = http.client.HTTPConnection("127.0.0.1", port)
 
         def one():
-            assert post(connection, photo) == 202
+            assert post(connection, photo, path) == 202
 
         return one
 
@@ -208,29 +209,51 @@ def soak(program, folder, minutes):
         tell(f"soak, at the end after {count} paintings", f"{resident(pid):7.1f} MiB")
 
 
+FRONT = """
+import os, uuid
+from celery import Celery
+from flask import Flask, request
+queue = Celery("queue", broker="redis://127.0.0.1:%d/0")
+@queue.task(name="transform", ignore_result=True)
+def transform(path, model, email): pass
+app = Flask(__name__)
+@app.post("/transform")
+def post():
+    path = uuid.uuid4().hex
+    with open(path, "wb") as file: file.write(request.get_data())
+    transform.delay(path, "wave", "me@example.org")
+    return {"status": "SUBMIT_SUCCESS"}, 202
+"""
+
+
 def measure_celery(folder):
     try:
-        from celery import Celery
-    except ImportError:
-        return tell("Celery", "not measured: pip install celery[redis]")
+        import celery, flask, gunicorn
+    except ImportError as error:
+        return tell("Celery", f"not measured ({error}): pip install celery[redis] flask gunicorn")
     if not shutil.which("redis-server"):
         return tell("Celery", "not measured: redis-server is not installed")
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", folder]
-    with running(command, port):
+    redis, web, small = free_port(), free_port(), picture(64)
+    with open(os.path.join(folder, "front.py"), "w") as file:
+        file.write(FRONT % redis)
+    quiet = {"cwd": folder, "env": dict(os.environ, PYTHONPATH=folder)}
+    store = ["redis-server", "--port", str(redis), "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", folder]
+    module = [sys.executable, "-m"]
+    worker = [*module, "celery", "-A", "front:queue", "worker", "-c", "1", "--loglevel", "ERROR"]
+    front = [*module, "gunicorn", "-w", "2", "--threads", "8", "-b", f"127.0.0.1:{web}", "front:app", "--log-level", "error"]
+    sys.path.insert(0, folder)
 
-        def make():
-            queue = Celery("queue", broker=f"redis://127.0.0.1:{port}/0")
+    def delay():
+        from front import transform
 
-            @queue.task
-            def transform(path, model, email):
-                pass
+        transform.delay("x", "wave", "me@example.org")
+        return lambda: transform.delay("x", "wave", "me@example.org")
 
-            transform.delay("x.jpg", "wave", "me@example.org")
-            return lambda: transform.delay("x.jpg", "wave", "me@example.org")
-
+    with running(store, redis), running(worker, redis, **quiet), running(front, web, **quiet):
         for clients in (1, 4, 16):
-            tell(f"Celery's delay(), {clients} clients", closed_loop(make, clients))
+            tell(f"Celery behind Flask, {clients} clients", closed_loop(submits(web, small, "/transform"), clients))
+        for clients in (1, 4, 16):
+            tell(f"Celery's delay(), {clients} clients", closed_loop(delay, clients))
 
 
 def main():
