@@ -38,8 +38,7 @@ impl House {
     pub(crate) fn accept(&self, record: &Record) {
         let mut draft = self.spool.draft(1 << 20).unwrap();
         draft.write(b"a photo").unwrap();
-        let mut staged = self.spool.stage(record, draft, Vec::new()).unwrap();
-        staged.parts().iter().for_each(|part| self.spool.sync(part).unwrap());
+        let staged = self.spool.stage(record, draft, Vec::new()).unwrap();
         let row = record.clone();
         self.store.write(move |ledger| ledger.admit(staged, &row)).durable_blocking().unwrap().unwrap();
     }

@@ -11,7 +11,7 @@
 //! spool/<id>/result         the painting, or the style as one file
 //! ```
 //! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A new job's
-//! folder goes the same way as a whole, its files and itself synced at once. A folder named by a job's id is therefore
+//! folder goes the same way as a whole. A folder named by a job's id is therefore
 //! always whole.
 
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ mod staged;
 pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;
 pub(crate) use draft::hex;
-pub use staged::{Part, Staged};
+pub use staged::Staged;
 
 /// The spool's folders.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Spool {
     }
 
     /// Writes a new job's folder beside its place, from its record and its uploads: the picture, and the artworks of a
-    /// painting. Its parts are yet to be synced.
+    /// painting. All of it is written before the first sync, so that the system can put it on the disk together.
     ///
     /// # Errors
     /// Those of the file system; nothing of the job remains then.
@@ -107,16 +107,8 @@ impl Spool {
             staged.take(&artwork_name(number), artwork)?;
         }
         staged.write("job.json", &record.to_json())?;
-        staged.close()?;
+        staged.sync(&self.trust)?;
         Ok(staged)
-    }
-
-    /// Makes a part of a new job's folder survive a power cut. Parts can be synced in any order, and at once.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn sync(&self, part: &Part) -> io::Result<()> {
-        self.trust.sync(&part.file, &part.path)
     }
 
     /// Opens the list of all jobs, for syncing it after jobs have come into it. It is opened before they do, so that a
@@ -128,7 +120,7 @@ impl Spool {
         File::open(&self.root)
     }
 
-    /// Lets a new job's folder, all parts of which are synced, into the list. It is safe there once that is synced.
+    /// Lets a new job's folder into the list. It is safe there once that is synced.
     ///
     /// # Errors
     /// Those of the file system; nothing of the job remains then.

@@ -22,6 +22,7 @@ use crate::spool::Spool;
 
 mod index;
 mod ledger;
+mod names;
 mod open;
 mod summary;
 #[cfg(test)]

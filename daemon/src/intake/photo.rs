@@ -93,16 +93,16 @@ impl Decoding {
 
     /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
     pub(super) async fn check(&self, draft: Draft, limits: &config::Limits) -> Result<Checked, Refusal> {
-        self.check_with(draft, limits, |_| Ok(())).await
+        self.check_with(draft, limits, |_, _| Ok(())).await.map(|(checked, ())| checked)
     }
 
-    /// Decodes an upload whole and looks at the picture.
-    pub(super) async fn check_with(
+    /// Decodes an upload whole and looks at the picture while the core is held.
+    pub(super) async fn check_with<R: Send + 'static>(
         &self,
         draft: Draft,
         limits: &config::Limits,
-        look: impl FnOnce(&Picture) -> Result<(), Refusal> + Send + 'static,
-    ) -> Result<Checked, Refusal> {
+        look: impl FnOnce(&Header, &Picture) -> Result<R, Refusal> + Send + 'static,
+    ) -> Result<(Checked, R), Refusal> {
         let memory = self.memory(limits);
         let limits = Limits { pixels: limits.pixels };
         // The core comes first: only so many uploads are in memory at all.
@@ -113,8 +113,8 @@ impl Decoding {
             let header = picture::probe(&bytes, limits).map_err(|error| picture_refusal(&error))?;
             let _memory = memory.take_blocking(header.decoding_bytes + bytes.len() as u64)?;
             let (_, picture) = picture::decode(&bytes, limits).map_err(|error| picture_refusal(&error))?;
-            look(&picture)?;
-            Ok(Checked { draft, header })
+            let seen = look(&header, &picture)?;
+            Ok((Checked { draft, header }, seen))
         })
         .await
     }

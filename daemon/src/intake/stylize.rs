@@ -1,15 +1,13 @@
 //! Painting a photo in a learned style.
 
-use std::sync::Arc;
-
 use models::package::Package;
-use models::picture::Header;
+use models::picture::{Header, Picture};
 use protocol::{ErrorCode, OutputFormat, Parameters, Priority, StyleName, StylizeParameters, Wishes};
 use serde_json::json;
 
 use super::photo::{check_side, own_format};
 use super::submit::{NewJob, invalid};
-use super::{Intake, Submission, Ticket, blocking};
+use super::{Intake, Submission, Ticket};
 use crate::refusal::Refusal;
 use crate::spool::Draft;
 
@@ -51,9 +49,14 @@ impl Intake {
             return Err(Refusal::new(ErrorCode::InvalidPicture, "the picture is empty; send the file's content"));
         }
         let style = self.ready_style(&order.style)?;
-        let photo = self.0.decoding.check(photo, &self.config().limits).await?;
-        let (parameters, width, height) = self.parameters(&order, &photo.header)?;
-        let memory_bytes = self.memory_needed(style, &photo.header, width, height).await?;
+        let intake = self.clone();
+        let look = move |photo: &Header, _: &Picture| {
+            let (parameters, width, height) = intake.parameters(&order, photo)?;
+            let memory_bytes = intake.memory_needed(&style, photo, width, height)?;
+            Ok((parameters, memory_bytes))
+        };
+        let (photo, (parameters, memory_bytes)) =
+            self.0.decoding.check_with(photo, &self.config().limits, look).await?;
         let job = NewJob {
             parameters: Parameters::Stylize(parameters),
             priority: wishes.priority.unwrap_or(Priority::Interactive),
@@ -83,20 +86,9 @@ impl Intake {
     }
 
     /// Returns what the job needs, and refuses one that can never run.
-    async fn memory_needed(
-        &self,
-        style: Arc<Package>,
-        photo: &Header,
-        width: u32,
-        height: u32,
-    ) -> Result<u64, Refusal> {
+    fn memory_needed(&self, style: &Package, photo: &Header, width: u32, height: u32) -> Result<u64, Refusal> {
         let budget = self.config().limits.memory_bytes;
-        let footprints = Arc::clone(&self.0.footprints);
-        let painting = blocking(move || {
-            let footprint = footprints.of(&style)?;
-            Ok(footprint.memory_bytes(width, height, budget))
-        })
-        .await?;
+        let painting = self.0.footprints.of(style)?.memory_bytes(width, height, budget);
         painting.map(|bytes| bytes.max(photo.decoding_bytes)).map_err(|least| {
             Refusal::new(
                 ErrorCode::TooMuchMemory,

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use lettre::Address;
 use protocol::{Delivery, ErrorCode, Job, JobId, JobState, MailState, Parameters, Priority, Wishes};
@@ -87,16 +86,10 @@ impl Intake {
     /// Writes a new job: first its folder, then its row. When this returns, it is acknowledged.
     async fn write_down(&self, record: Record, input: Draft, artworks: Vec<Draft>) -> Result<Job, Refusal> {
         let spool = Arc::clone(&self.0.spool);
-        let (record, mut staged) = blocking(move || {
+        let (record, staged) = blocking(move || {
             let staged = spool.stage(&record, input, artworks).map_err(|error| storage_refusal(&error))?;
             Ok((record, staged))
         })
-        .await?;
-        // Most of a sync is waiting for the disk; at once they take about as long as one.
-        try_join_all(staged.parts().into_iter().map(|part| {
-            let spool = Arc::clone(&self.0.spool);
-            blocking(move || spool.sync(&part).map_err(|error| storage_refusal(&error)))
-        }))
         .await?;
         let row = record.clone();
         self.0.store.write(move |ledger| ledger.admit(staged, &row)).durable().await??;

@@ -1,5 +1,6 @@
 //! Learning a style from an artwork.
 
+use models::picture::{Header, Picture};
 use models::training::{Photos, Recipe, TrainError, check_artwork};
 use protocol::job::OutOfBounds;
 use protocol::job::train::{BUILTIN_DATASET, TrainInit};
@@ -103,10 +104,10 @@ impl Intake {
         if artwork.is_empty() {
             return Err(Refusal::new(ErrorCode::InvalidPicture, "the artwork is empty; send the file's content"));
         }
-        let look = move |picture: &models::picture::Picture| {
+        let look = move |_: &Header, picture: &Picture| {
             check_artwork(picture, least_px).map_err(|error| train_refusal(&error))
         };
-        self.0.decoding.check_with(artwork, &self.config().limits, look).await
+        self.0.decoding.check_with(artwork, &self.config().limits, look).await.map(|(checked, ())| checked)
     }
 
     /// Returns what a training needs, and refuses one that can never run.

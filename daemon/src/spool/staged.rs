@@ -7,35 +7,29 @@ use std::path::{Path, PathBuf};
 use protocol::JobId;
 
 use super::Draft;
+use crate::disk::Trust;
 
-/// A new job's folder beside its place: written whole, and safe once its parts are synced. Dropping it removes it unless
-/// it was let in.
+/// A new job's folder beside its place, whole and synced. Dropping it removes it unless it was let in.
 #[derive(Debug)]
 pub struct Staged {
     id: JobId,
     folder: PathBuf,
-    parts: Vec<Part>,
+    /// What is to be synced.
+    files: Vec<(File, PathBuf)>,
     is_in: bool,
-}
-
-/// What has to be synced of a new job's folder: one of its files, or the names in it.
-#[derive(Debug)]
-pub struct Part {
-    pub(super) file: File,
-    pub(super) path: PathBuf,
 }
 
 impl Staged {
     pub(super) fn create(id: JobId, folder: PathBuf) -> io::Result<Self> {
         fs::create_dir(&folder)?;
-        Ok(Self { id, folder, parts: Vec::new(), is_in: false })
+        Ok(Self { id, folder, files: Vec::new(), is_in: false })
     }
 
     /// Takes an upload in.
     pub(super) fn take(&mut self, name: &str, upload: Draft) -> io::Result<()> {
         let path = self.folder.join(name);
         let file = upload.settle(&path)?;
-        self.parts.push(Part { file, path });
+        self.files.push((file, path));
         Ok(())
     }
 
@@ -44,21 +38,17 @@ impl Staged {
         let path = self.folder.join(name);
         let mut file = File::create(&path)?;
         file.write_all(bytes)?;
-        self.parts.push(Part { file, path });
+        self.files.push((file, path));
         Ok(())
     }
 
-    /// Ends the writing: the folder's names are its last part.
-    pub(super) fn close(&mut self) -> io::Result<()> {
-        let file = File::open(&self.folder)?;
-        self.parts.push(Part { file, path: self.folder.clone() });
-        Ok(())
-    }
-
-    /// Gives its parts away, to be synced.
-    #[must_use]
-    pub fn parts(&mut self) -> Vec<Part> {
-        std::mem::take(&mut self.parts)
+    /// Makes the files and their names in the folder survive a power cut.
+    pub(super) fn sync(&mut self, trust: &Trust) -> io::Result<()> {
+        let names = File::open(&self.folder)?;
+        for (file, path) in self.files.drain(..) {
+            trust.sync(&file, &path)?;
+        }
+        trust.sync(&names, &self.folder)
     }
 
     pub(super) fn rename(mut self, list: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! What a write can do. It exists only on the store's own thread.
 
 use std::fs::File;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 
 use super::Failed;
 use super::index::{Index, IndexError, key_row};
+use super::names::Names;
 use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -27,13 +29,19 @@ pub struct Ledger {
     dirty: bool,
     /// The spool's list, while jobs have come into it that are not synced there.
     list: Option<File>,
+    names: Names,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
 }
 
 impl Ledger {
-    pub(super) fn new(index: Index, summaries: Summaries, spool: Arc<Spool>, sequence: Sequence) -> Self {
-        Self {
+    /// Starts with an opened index.
+    ///
+    /// # Errors
+    /// When the thread that syncs names can't be started.
+    pub(super) fn new(index: Index, summaries: Summaries, spool: Arc<Spool>, sequence: Sequence) -> io::Result<Self> {
+        let names = Names::start(Arc::clone(&spool))?;
+        Ok(Self {
             index: Arc::new(index),
             summaries: Arc::new(RwLock::new(summaries)),
             spool,
@@ -41,8 +49,9 @@ impl Ledger {
             fresh: Vec::new(),
             dirty: false,
             list: None,
+            names,
             failed: None,
-        }
+        })
     }
 
     /// Reads a job's record as the writes before this one left it.
@@ -200,14 +209,11 @@ impl Ledger {
     /// Syncs the index and, where jobs have come in, the spool's list. Neither waits for the other: a row whose folder a
     /// power cut takes is dropped at the next start.
     fn sync(&mut self) -> Result<(), IndexError> {
-        let (index, spool) = (&self.index, &self.spool);
-        let Some(list) = self.list.take() else { return index.sync() };
-        std::thread::scope(|threads| {
-            let names = std::thread::Builder::new().spawn_scoped(threads, move || spool.sync_list(&list))?;
-            index.sync()?;
-            names.join().expect("syncing does not panic")?;
-            Ok(())
-        })
+        let Some(list) = self.list.take() else { return self.index.sync() };
+        self.names.sync(list);
+        let indexed = self.index.sync();
+        self.names.synced()?;
+        indexed
     }
 
     fn number(&mut self, body: EventBody) -> Option<Arc<Event>> {

@@ -92,7 +92,7 @@ pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<
     let latest = sequence.last_given();
     let complete_after = index.born_after(latest)?.max(last_kept.saturating_sub(KEPT_EVENTS));
     let feed = Feed::new(past.into_iter().map(Arc::new).collect(), complete_after, latest);
-    let mut ledger = Ledger::new(index, Summaries::default(), Arc::clone(spool), sequence);
+    let mut ledger = Ledger::new(index, Summaries::default(), Arc::clone(spool), sequence)?;
     reconcile(&mut ledger, spool, &mut report)?;
     feed.publish(&ledger.commit()?);
     Ok(Opened { ledger, feed, report })
