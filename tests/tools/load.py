@@ -8,7 +8,7 @@ Celery with `appendfsync always` is measured beside it, each side in turn, so th
 the same pictures sent to a Flask that writes each to a file, unsynced, and queues it, and delay() alone, which takes no
 picture. The daemon paints while it accepts, and has decoded each picture; Celery's worker does nothing with its tasks.
 """
-import argparse, contextlib, http.client, multiprocessing, os, shutil, signal, socket, struct, subprocess, sys, tempfile
+import argparse, contextlib, http.client, json, multiprocessing, os, shutil, signal, socket, struct, subprocess, sys, tempfile
 import threading, time, zlib
 
 SECONDS = 5
@@ -181,18 +181,31 @@ def measure_daemon(program, folder):
 def measure_memory(program, folder):
     with daemon(program, folder) as (port, pid):
         tell("memory at rest", f"{resident(pid):7.1f} MiB")
+        # A painting by pixels keeps the device for longer than it takes to fill the queue. Its own memory is told apart.
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        parts = [("steps", b"100000"), ("image", picture(64)), ("artwork", picture(64))]
+        form = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value) for name, value in parts)
+        paint = lambda: post(connection, form + b"--b--\r\n", "/v1/paint", **{"Content-Type": "multipart/form-data; boundary=b"})
+        assert paint() == 202
+        wait_for_steps(port, 20)
+        tell("memory, one painting at work", f"{resident(pid):7.1f} MiB")
         streams = []
         for _ in range(200):
             streams.append(socket.create_connection(("127.0.0.1", port)))
             streams[-1].sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        # Paintings by pixels: the first one keeps the device for longer than it takes to fill the queue.
-        connection, waiting = http.client.HTTPConnection("127.0.0.1", port), 0
-        parts = [("steps", b"100000"), ("image", picture(64)), ("artwork", picture(64))]
-        form = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value) for name, value in parts)
-        headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        while post(connection, form + b"--b--\r\n", "/v1/paint", **headers) == 202:
+        waiting = 0
+        while paint() == 202:
             waiting += 1
         tell(f"memory, {waiting} jobs waiting, 200 watchers", f"{resident(pid):7.1f} MiB")
+
+
+def wait_for_steps(port, steps):
+    """Reads events until a job has done so many steps."""
+    with socket.create_connection(("127.0.0.1", port)) as stream:
+        stream.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for line in stream.makefile("rb"):
+            if line.startswith(b"data:") and json.loads(line[5:]).get("point", {}).get("step", 0) >= steps:
+                return
 
 
 def soak(program, folder, minutes):
