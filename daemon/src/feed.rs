@@ -4,8 +4,10 @@
 //! costs nothing and is never waited for: when the ring has moved past it, it gets a new snapshot.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use protocol::{Event, JobId};
 use tokio::sync::watch;
 
@@ -22,8 +24,43 @@ pub struct Feed {
     latest: watch::Sender<u64>,
 }
 
+/// An event that is shown to watchers, with its text once one of them has needed it: however many watch, it is written
+/// and kept once.
+#[derive(Debug)]
+pub struct Shown {
+    event: Event,
+    text: OnceLock<Bytes>,
+}
+
+impl Shown {
+    /// Makes an event ready to be shown.
+    #[must_use]
+    pub fn new(event: Event) -> Arc<Self> {
+        Arc::new(Self { event, text: OnceLock::new() })
+    }
+
+    /// Returns the event itself.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Returns the event's text, which `write` makes of it the first time. There is one text.
+    pub fn text(&self, write: impl FnOnce(&Event) -> Bytes) -> Bytes {
+        self.text.get_or_init(|| write(&self.event)).clone()
+    }
+}
+
+impl Deref for Shown {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.event
+    }
+}
+
 struct Ring {
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Arc<Shown>>,
     /// Every event after this number is in the ring.
     complete_after: u64,
 }
@@ -35,23 +72,23 @@ pub struct TooOld;
 impl Feed {
     /// Starts with what was kept of the past, in order. `latest` is the last number that was given out.
     #[must_use]
-    pub fn new(past: Vec<Arc<Event>>, complete_after: u64, latest: u64) -> Self {
-        let ring = Ring { events: past.into(), complete_after };
+    pub fn new(past: Vec<Event>, complete_after: u64, latest: u64) -> Self {
+        let ring = Ring { events: past.into_iter().map(Shown::new).collect(), complete_after };
         Self { ring: Arc::new(Mutex::new(ring)), latest: watch::Sender::new(latest) }
     }
 
     /// Shows events to everybody.
-    pub fn publish(&self, events: &[Arc<Event>]) {
-        let Some(last) = events.last() else { return };
+    pub fn publish(&self, events: Vec<Event>) {
+        let Some(latest) = events.last().map(|event| event.sequence) else { return };
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.events.extend(events.iter().cloned());
+        ring.events.extend(events.into_iter().map(Shown::new));
         while ring.events.len() > RING {
             if let Some(dropped) = ring.events.pop_front() {
                 ring.complete_after = dropped.sequence;
             }
         }
         drop(ring);
-        self.latest.send_replace(last.sequence);
+        self.latest.send_replace(latest);
     }
 
     /// Makes everybody who follows the newest number look up.
@@ -75,7 +112,7 @@ impl Feed {
     ///
     /// # Errors
     /// [`TooOld`] when some that came after it are gone, or the number is from the future.
-    pub fn after(&self, cursor: u64, job: Option<JobId>) -> Result<(Vec<Arc<Event>>, u64), TooOld> {
+    pub fn after(&self, cursor: u64, job: Option<JobId>) -> Result<(Vec<Arc<Shown>>, u64), TooOld> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = ring.events.back().map_or(ring.complete_after, |event| event.sequence).max(self.latest());
         if cursor < ring.complete_after || cursor > newest {
@@ -99,45 +136,54 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use jiff::Timestamp;
     use protocol::EventBody;
 
     use super::*;
 
-    fn event(sequence: u64, job: JobId) -> Arc<Event> {
-        Arc::new(Event { sequence, at: Timestamp::UNIX_EPOCH, body: EventBody::End { job } })
+    fn event(sequence: u64, job: JobId) -> Event {
+        Event { sequence, at: Timestamp::UNIX_EPOCH, body: EventBody::End { job } }
+    }
+
+    fn after(feed: &Feed, cursor: u64, job: Option<JobId>) -> Result<(Vec<u64>, u64), TooOld> {
+        let (events, reached) = feed.after(cursor, job)?;
+        Ok((events.iter().map(|event| event.sequence).collect(), reached))
+    }
+
+    #[test]
+    fn an_event_is_written_once_however_many_watch() {
+        let shown = Shown::new(event(7, JobId::new()));
+        let first = shown.text(|event| format!("number {}", event.sequence).into());
+        let second = shown.text(|_| panic!("it is written already"));
+        assert_eq!((first.as_ref(), first.as_ptr()), (b"number 7".as_slice(), second.as_ptr()));
     }
 
     #[test]
     fn a_watcher_that_comes_back_misses_nothing() {
         let job = JobId::new();
         let feed = Feed::new(vec![event(3, job), event(5, job)], 2, 5);
-        feed.publish(&[event(6, job), event(9, job)]);
-        let (events, reached) = feed.after(3, None).unwrap();
-        assert_eq!(events.iter().map(|e| e.sequence).collect::<Vec<_>>(), [5, 6, 9]);
-        assert_eq!(reached, 9);
-        assert_eq!(feed.after(9, None).unwrap(), (vec![], 9));
+        feed.publish(vec![event(6, job), event(9, job)]);
+        assert_eq!(after(&feed, 3, None), Ok((vec![5, 6, 9], 9)));
+        assert_eq!(after(&feed, 9, None), Ok((vec![], 9)));
     }
 
     #[test]
     fn a_watcher_of_one_job_passes_over_the_others() {
         let (mine, other) = (JobId::new(), JobId::new());
         let feed = Feed::new(vec![], 0, 0);
-        feed.publish(&(1..=200).map(|n| event(n, if n == 150 { mine } else { other })).collect::<Vec<_>>());
-        let (events, reached) = feed.after(0, Some(mine)).unwrap();
-        assert_eq!((events.len(), reached), (1, 200));
+        feed.publish((1..=200).map(|n| event(n, if n == 150 { mine } else { other })).collect());
+        assert_eq!(after(&feed, 0, Some(mine)), Ok((vec![150], 200)));
     }
 
     #[test]
     fn what_has_left_the_ring_is_too_old() {
         let job = JobId::new();
         let feed = Feed::new(vec![], 10, 10);
-        assert_eq!(feed.after(9, None), Err(TooOld));
-        assert_eq!(feed.after(11, None), Err(TooOld), "a number from the future is of another data folder");
+        assert_eq!(after(&feed, 9, None), Err(TooOld));
+        assert_eq!(after(&feed, 11, None), Err(TooOld), "a number from the future is of another data folder");
         for first in (11..).step_by(100).take(100) {
-            feed.publish(&(first..first + 100).map(|n| event(n, job)).collect::<Vec<_>>());
+            feed.publish((first..first + 100).map(|n| event(n, job)).collect());
         }
-        assert_eq!(feed.after(10, None), Err(TooOld));
+        assert_eq!(after(&feed, 10, None), Err(TooOld));
     }
 }

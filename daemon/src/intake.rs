@@ -30,6 +30,7 @@ use tokio::sync::watch::Receiver;
 
 use crate::config::{Config, Current};
 use crate::dispatch::Dispatch;
+use crate::feed::Shown;
 use crate::live::Live;
 use crate::mail::{self, RecipientLimiter};
 use crate::refusal::Refusal;
@@ -75,6 +76,8 @@ struct House {
     /// Held while the name of a new style is checked and taken.
     naming: tokio::sync::Mutex<()>,
     recipients: Mutex<RecipientLimiter>,
+    /// The last snapshot of everything, which those who come together share; locked while one is taken.
+    snapshot: tokio::sync::Mutex<Option<Arc<Shown>>>,
     /// Held by whoever measures a style.
     measuring: Arc<Semaphore>,
     began: Instant,
@@ -114,6 +117,7 @@ impl Intake {
             live,
             receiving: Mutex::default(),
             naming: tokio::sync::Mutex::default(),
+            snapshot: tokio::sync::Mutex::default(),
             began: Instant::now(),
             draining: AtomicBool::new(false),
         }))

@@ -118,7 +118,7 @@ impl EventBody {
 /// Everything a new watcher needs to begin with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Snapshot {
-    /// The watched job, or every unfinished job and the newest finished ones, newest first.
+    /// The watched job, or the newest 200 jobs of each state, newest first.
     #[schema(value_type = Vec<crate::job::JobJson>)]
     pub jobs: Vec<Job>,
     /// All styles; empty on a job's own stream.

@@ -1,7 +1,5 @@
 //! `atelier.v1.Atelier`: each rpc is one use case of [`Intake`].
 
-use std::sync::Arc;
-
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use protocol::convert::required;
@@ -108,7 +106,7 @@ impl wire::atelier_server::Atelier for Service {
         let watcher = self.intake.watch(job, after)?;
         let events = stream::unfold(watcher, |mut watcher| async move {
             let event = watcher.next().await?;
-            Some((Ok(Arc::unwrap_or_clone(event).into()), watcher))
+            Some((Ok(event.event().clone().into()), watcher))
         });
         Ok(Response::new(events.boxed()))
     }

@@ -1,15 +1,18 @@
 //! Server-sent events: what happens, as it happens.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use axum::response::sse::{Event as Line, KeepAlive, Sse};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
 use protocol::{Event, JobRef};
+use tokio::time::Instant;
 
 use super::extract::JobPath;
 use super::fields::{Fields, invalid};
@@ -70,14 +73,25 @@ fn watch(server: &Server, job: Option<JobRef>, headers: &HeaderMap, uri: &Uri) -
     let after = Fields::of_query(uri.query(), &["after"])?.number("after")?;
     let after = last_event_id(headers)?.or(after);
     let watcher = server.intake.watch(job, after)?;
-    let lines = lines(watcher).take_until(server.closing.clone().cancelled_owned());
-    Ok(answer(lines))
+    Ok(answer(texts(watcher).take_until(server.closing.clone().cancelled_owned())))
 }
 
-fn answer(lines: impl Stream<Item = Result<Line, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(lines).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+fn answer(texts: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let beats = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    let beats = stream::unfold(beats, |mut beats| async move {
+        beats.tick().await;
+        Some((Some(Bytes::from_static(b":\n\n")), beats))
+    });
+    // The end of the events is the end of the heartbeats.
+    let texts = texts.map(Some).chain(stream::iter([None]));
+    let texts = stream::select(texts, beats).take_while(|text| ready(text.is_some()));
+    let body = Body::from_stream(texts.map(|text| Ok::<_, Infallible>(text.unwrap_or_default())));
+    let mut response = body.into_response();
+    let mut say = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+    say(header::CONTENT_TYPE, "text/event-stream");
+    say(header::CACHE_CONTROL, "no-cache");
     // Proxies that gather answers would make events late.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    say(HeaderName::from_static("x-accel-buffering"), "no");
     response
 }
 
@@ -89,30 +103,30 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     }
 }
 
-/// Turns events into lines one at a time: a reader that does not read leaves the watcher's own bounded queue to fill.
-fn lines(watcher: Watcher) -> impl Stream<Item = Result<Line, Infallible>> {
-    futures::stream::unfold(watcher, |mut watcher| async move {
+/// Turns events into text one at a time: a reader that does not read leaves the watcher's own bounded queue to fill. All
+/// watchers are sent the same bytes, since a snapshot can be large and watchers many.
+fn texts(watcher: Watcher) -> impl Stream<Item = Bytes> {
+    stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
-        Some((Ok(line(&event)), watcher))
+        Some((event.text(text), watcher))
     })
 }
 
-fn line(event: &Event) -> Line {
+/// Writes an event as the format of server-sent events wants it; JSON on one line needs no escapes there.
+fn text(event: &Event) -> Bytes {
     let mut tagged = serde_json::to_value(&event.body).expect("events have string keys only");
     let data = tagged.get_mut("data").map(serde_json::Value::take).unwrap_or_default();
-    Line::default().id(event.sequence.to_string()).event(event.body.name()).data(data.to_string())
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.sequence, event.body.name()).into()
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use tokio::time::Instant;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_in_which_nothing_happens_has_a_comment_every_fifteen_seconds() {
-        let mut body = answer(futures::stream::pending()).into_body().into_data_stream();
+        let mut body = answer(stream::pending()).into_body().into_data_stream();
         let began = Instant::now();
         for round in 1..=3 {
             let said = body.next().await.unwrap().unwrap();

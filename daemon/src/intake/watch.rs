@@ -9,10 +9,11 @@ use tokio::sync::watch;
 
 use super::Intake;
 use super::jobs::JobFilter;
+use crate::feed::Shown;
 use crate::refusal::Refusal;
 
-/// Finished jobs in a snapshot of everything, at most.
-const FINISHED_IN_SNAPSHOT: u32 = 200;
+/// Jobs of a state in a snapshot of everything, at most: it is for looking at, and `GET /v1/jobs` has them all.
+const IN_SNAPSHOT: u32 = 200;
 
 /// A stream of events for one watcher. It holds no events but the few it has taken last, so a watcher that never
 /// reads costs next to nothing.
@@ -21,7 +22,7 @@ pub struct Watcher {
     job: Option<JobId>,
     /// Everything up to this number has been seen; none before the first snapshot.
     seen: Option<u64>,
-    taken: VecDeque<Arc<Event>>,
+    taken: VecDeque<Arc<Shown>>,
     latest: watch::Receiver<u64>,
     /// Whether everything that was written before the job was found finished has been shown.
     settled: bool,
@@ -48,33 +49,39 @@ impl Intake {
         })
     }
 
-    async fn snapshot(&self, job: Option<JobId>) -> Result<Snapshot, Refusal> {
+    /// Takes a snapshot that contains at least everything up to its number: what comes after may repeat a little of
+    /// it, but nothing is missed. A crowd of watchers shares one, as long as it has all that each could have known.
+    async fn snapshot(&self, job: Option<JobId>) -> Result<Arc<Shown>, Refusal> {
+        let feed = self.0.store.feed();
+        let known = feed.latest();
+        let shown = |sequence, snapshot| {
+            let body = EventBody::Snapshot(snapshot);
+            Shown::new(Event { sequence, at: Timestamp::now(), body })
+        };
         if let Some(job) = job {
             let jobs = vec![self.job(JobRef::Id(job)).await?];
-            return Ok(Snapshot { jobs, ..Snapshot::default() });
+            return Ok(shown(known, Snapshot { jobs, ..Snapshot::default() }));
         }
+        let mut last = self.0.snapshot.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.sequence >= known) {
+            return Ok(Arc::clone(last));
+        }
+        let sequence = feed.latest();
         let mut jobs = Vec::new();
         for state in StateName::ALL {
-            let mut after = None;
-            loop {
-                let limit = Some(FINISHED_IN_SNAPSHOT);
-                let page = self.jobs(JobFilter { state: Some(*state), limit, after, ..JobFilter::default() }).await?;
-                jobs.extend(page.jobs);
-                let finished = matches!(state, StateName::Succeeded | StateName::Failed | StateName::Cancelled);
-                after = page.next.filter(|_| !finished);
-                if after.is_none() {
-                    break;
-                }
-            }
+            let filter = JobFilter { state: Some(*state), limit: Some(IN_SNAPSHOT), ..JobFilter::default() };
+            jobs.extend(self.jobs(filter).await?.jobs);
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
-        Ok(Snapshot { jobs, styles: self.styles(), devices: self.devices() })
+        let taken = shown(sequence, Snapshot { jobs, styles: self.styles(), devices: self.devices() });
+        *last = Some(Arc::clone(&taken));
+        Ok(taken)
     }
 }
 
 impl Watcher {
     /// Waits for the next event; none once the watched job is finished or forgotten, or the daemon ends.
-    pub async fn next(&mut self) -> Option<Arc<Event>> {
+    pub async fn next(&mut self) -> Option<Arc<Shown>> {
         loop {
             if let Some(event) = self.taken.pop_front() {
                 self.over |=
@@ -103,14 +110,10 @@ impl Watcher {
         }
     }
 
-    /// Takes a snapshot that contains at least everything up to its number: what comes after may repeat a little of
-    /// it, but nothing is missed.
     async fn take_snapshot(&mut self) -> Option<()> {
-        let sequence = self.intake.0.store.feed().latest();
         let snapshot = self.intake.snapshot(self.job).await.ok()?;
-        let body = EventBody::Snapshot(snapshot);
-        self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
-        self.seen = Some(sequence);
+        self.seen = Some(snapshot.sequence);
+        self.taken.push_back(snapshot);
         Some(())
     }
 
@@ -122,7 +125,7 @@ impl Watcher {
             if !matches!(state, Some(StateName::Queued | StateName::Running | StateName::Paused)) {
                 if self.settled {
                     let body = EventBody::End { job };
-                    self.taken.push_back(Arc::new(Event { sequence, at: Timestamp::now(), body }));
+                    self.taken.push_back(Shown::new(Event { sequence, at: Timestamp::now(), body }));
                     return Some(());
                 }
                 // The end may be written and not yet shown: events are shown before a later write is answered.

@@ -106,13 +106,23 @@ function follow() {
   }
 }
 
+/** Asks what has become of a photo of this page that a snapshot does not have. @param {string} id */
+async function findAgain(id) {
+  const job = await ask(`/v1/jobs/${id}`).catch(() => null);
+  if (!job || jobs.has(id)) return;
+  jobs.set(id, job);
+  drawJob(id);
+}
+
 /** What is done about each kind of event. @type {Record<string, (news: any) => void>} */
 const ears = {
   snapshot(/** @type {{jobs: Job[], styles: Style[]}} */ snapshot) {
-    // It has every unfinished job, but of the finished ones only the newest.
-    jobs.forEach(({ id, state }) => UNFINISHED.includes(state) && jobs.delete(id));
+    // It has the newest of each state. What was unfinished and isn't there has ended, or waits behind a long queue.
+    const unsure = [...jobs.values()].filter(({ state }) => UNFINISHED.includes(state)).map(({ id }) => id);
+    unsure.forEach((id) => jobs.delete(id));
     styles.clear();
     snapshot.jobs.forEach((job) => jobs.set(job.id, job));
+    unsure.filter((id) => photoOfJob.has(id) && !jobs.has(id)).forEach(findAgain);
     snapshot.styles.forEach((style) => styles.set(style.name, style));
     askAnew();
     drawStyles();

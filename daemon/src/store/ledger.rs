@@ -25,7 +25,7 @@ pub struct Ledger {
     pub(super) summaries: Arc<RwLock<Summaries>>,
     pub(super) spool: Arc<Spool>,
     sequence: Sequence,
-    fresh: Vec<Arc<Event>>,
+    fresh: Vec<Event>,
     dirty: bool,
     /// The spool's list, while jobs have come into it that are not synced there.
     list: Option<File>,
@@ -170,7 +170,7 @@ impl Ledger {
     pub fn tell(&mut self, body: EventBody) {
         let Some(event) = self.number(body) else { return };
         let key = event.sequence.to_be_bytes();
-        let kept = serde_json::to_vec(&*event)
+        let kept = serde_json::to_vec(&event)
             .map_err(IndexError::from)
             .and_then(|row| Ok(self.index.events.insert(key, row)?))
             .and_then(|_| Ok(trim(&self.index.events, event.sequence)?));
@@ -189,7 +189,7 @@ impl Ledger {
     }
 
     /// Makes all writes since the last call durable and returns the events that may now be seen.
-    pub(super) fn commit(&mut self) -> Result<Vec<Arc<Event>>, Failed> {
+    pub(super) fn commit(&mut self) -> Result<Vec<Event>, Failed> {
         let events = std::mem::take(&mut self.fresh);
         if let Some(problem) = self.spool.failure() {
             self.failed.get_or_insert_with(|| Failed(problem.to_owned()));
@@ -216,9 +216,9 @@ impl Ledger {
         indexed
     }
 
-    fn number(&mut self, body: EventBody) -> Option<Arc<Event>> {
+    fn number(&mut self, body: EventBody) -> Option<Event> {
         match self.sequence.next() {
-            Ok(sequence) => Some(Arc::new(Event { sequence, at: Timestamp::now(), body })),
+            Ok(sequence) => Some(Event { sequence, at: Timestamp::now(), body }),
             Err(error) => {
                 self.fail(&error.into());
                 None

@@ -91,10 +91,10 @@ pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<
     // Every number that may have been given out counts as seen; a new index knows nothing of what came before.
     let latest = sequence.last_given();
     let complete_after = index.born_after(latest)?.max(last_kept.saturating_sub(KEPT_EVENTS));
-    let feed = Feed::new(past.into_iter().map(Arc::new).collect(), complete_after, latest);
+    let feed = Feed::new(past, complete_after, latest);
     let mut ledger = Ledger::new(index, Summaries::default(), Arc::clone(spool), sequence)?;
     reconcile(&mut ledger, spool, &mut report)?;
-    feed.publish(&ledger.commit()?);
+    feed.publish(ledger.commit()?);
     Ok(Opened { ledger, feed, report })
 }
 

@@ -87,6 +87,20 @@ impl Besieged {
         assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
     }
 
+    /// Sends a painting by pixels of many steps.
+    async fn one_more_waits(&self) {
+        let photo = picture(64, 64);
+        let field = |name: &str, value: &[u8]| {
+            let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            [head.as_bytes(), value, b"\r\n"].concat()
+        };
+        let fields =
+            [field("steps", b"100000"), field("image", &photo), field("artwork", &photo), b"--b--\r\n".to_vec()];
+        let request = "POST /v1/paint HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b";
+        let answer = self.ask(request, &fields.concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    }
+
     /// Floods the daemon with pieces on one HTTP/2 connection, and returns whether it hung up.
     async fn is_ended_by_hanging_up(&self, piece: impl Fn(u32) -> Vec<u8>) -> bool {
         let mut stream = self.connect().await;
@@ -163,6 +177,10 @@ async fn bodies_that_never_end_take_every_place_but_healths() {
 async fn watchers_that_never_read_hold_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let siege = Besieged::start(folder.path());
+    // What each of them is told first is how things are, and much waits: behind a painting that is not soon done.
+    for _ in 0..100 * crowds() * crowds() {
+        siege.one_more_waits().await;
+    }
     let watch = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let crowd = siege.crowd(siege.crowd / 10, watch).await;
     for _ in 0..20 {

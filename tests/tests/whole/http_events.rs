@@ -1,5 +1,9 @@
 //! Server-sent events from outside.
 
+use std::sync::Arc;
+
+use daemon::feed::Shown;
+use protocol::{EventBody, JobId};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{Act, Door, House, problem, puppet};
@@ -63,6 +67,29 @@ async fn who_comes_back_gets_what_was_missed() {
     }
     let bad = door.request(Method::GET, &path).header("last-event-id", "x").send().await.unwrap();
     problem(bad, 422, "invalid_field").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_watchers_is_told_the_newest_of_a_long_queue_by_one_snapshot() {
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let running = house.submit_one().await.id;
+    puppet.begun();
+    let mut jobs = vec![running];
+    for _ in 0..201 {
+        jobs.push(house.submit_one().await.id);
+    }
+    let snapshot = async || house.intake().watch(None, None).unwrap().next().await.unwrap();
+    let (first, second) = tokio::join!(snapshot(), snapshot());
+    assert!(Arc::ptr_eq(&first, &second));
+    let told = |shown: &Shown| {
+        let EventBody::Snapshot(snapshot) = &shown.body else { panic!("{shown:?}") };
+        snapshot.jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    let newest = |jobs: &[JobId]| jobs[jobs.len() - 200..].iter().rev().chain([&running]).copied().collect::<Vec<_>>();
+    assert_eq!(told(&first), newest(&jobs));
+    jobs.push(house.submit_one().await.id);
+    assert_eq!(told(&*snapshot().await), newest(&jobs), "who comes later is told what has happened since");
 }
 
 #[tokio::test(flavor = "multi_thread")]

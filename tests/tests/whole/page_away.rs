@@ -1,7 +1,26 @@
 //! The page in a browser: the daemon goes away and comes back.
 
+use std::net::SocketAddr;
+
 use daemon::intake::JobFilter;
 use tests::{Act, Browser, DESK, Door, House, picture, puppet};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Answers whoever comes with a refusal, until that was somebody who wants to watch.
+async fn refuse_a_watcher(address: SocketAddr) {
+    let listener = TcpListener::bind(address).await.unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = vec![0; 8192];
+        let read = stream.read(&mut asked).await.unwrap_or_default();
+        let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(refusal).await;
+        if asked[..read].starts_with(b"GET /v1/events") {
+            return;
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_is_given_while_the_daemon_is_away_is_painted_once_it_is_back() {
@@ -55,4 +74,32 @@ async fn an_order_whose_answer_is_lost_is_sent_again_and_painted_once() {
     puppet.act(Act::Finish);
     browser.until("!painting.hidden && window.sent === 2").await;
     assert_eq!(house.intake().jobs(JobFilter::default()).await.unwrap().jobs.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_waits_behind_more_than_a_snapshot_tells_of_stays_on_its_page() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo.png");
+    std::fs::write(&photo, picture(16, 9)).unwrap();
+    house.submit_one().await;
+    puppet.begun();
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    browser.choose(&[&photo]).await;
+    browser.click("#paint").await;
+    browser.until("caption.textContent.includes('Next in line')").await;
+    let address = door.address;
+    door.close().await;
+    for _ in 0..201 {
+        house.submit_one().await;
+    }
+    // After a refusal the browser forgets how far it had read, so that a snapshot is what it gets next.
+    refuse_a_watcher(address).await;
+    let _door = Door::open_at(&house, address).await;
+    browser.until("away.hidden && document.querySelectorAll('#jobs > *').length > 5").await;
+    browser.until("caption.textContent.includes('Next in line')").await;
 }

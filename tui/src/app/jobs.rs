@@ -164,6 +164,13 @@ impl Jobs {
         self.open = self.open.filter(|id| self.known.contains_key(id));
     }
 
+    /// Returns how many jobs wait: a snapshot has only the newest of a long queue, and their places tell of the others.
+    pub(crate) fn queued(&self) -> usize {
+        let queued = self.known.values().filter(|job| matches!(job.state, JobState::Queued { .. }));
+        let last = queued.clone().filter_map(|job| job.queue_position).max();
+        queued.count().max(last.map_or(0, |place| place as usize + 1))
+    }
+
     /// Finds a job.
     pub(crate) fn get(&self, id: JobId) -> Option<&Job> {
         self.known.get(&id)

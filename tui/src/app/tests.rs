@@ -411,11 +411,12 @@ fn places_in_the_queue_are_asked_for_when_it_moves_and_not_too_often() {
     let place = |app: &App| app.jobs.get(id(7)).unwrap().queue_position;
     let queued = || Job { queue_position: None, ..jobs().into_iter().find(|job| job.id == id(7)).unwrap() };
     hear(&mut app, EventBody::State(Box::new(queued())));
-    assert_eq!(place(&app), None, "no event tells it");
+    assert_eq!((place(&app), app.jobs.queued()), (None, 1), "no event tells it");
     assert_eq!(update(&mut app, at(1), Input::Tick), [Effect::Queue]);
     let told = Job { queue_position: Some(3), ..queued() };
     update(&mut app, at(1), Input::Answer(Answer::Queue(vec![told])));
     assert_eq!((place(&app), update(&mut app, at(9), Input::Tick)), (Some(3), vec![]), "it has not moved");
+    assert_eq!(app.jobs.queued(), 4, "three are before it that no snapshot has shown");
     hear(&mut app, EventBody::State(Box::new(queued())));
     assert_eq!(place(&app), Some(3), "the last that is known");
     update(&mut app, at(9), Input::Tick);

@@ -21,7 +21,7 @@ pub(super) fn header(app: &App, theme: Theme, line: Rect, buffer: &mut Buffer) {
         Link::Connecting => "○ connecting",
         Link::Lost { .. } => "○ disconnected",
     };
-    let count = |name| app.jobs.all().filter(|job| job.state.name() == name).count();
+    let running = app.jobs.all().filter(|job| job.state.name() == StateName::Running).count();
     let load: Vec<_> = app
         .devices
         .all()
@@ -31,7 +31,7 @@ pub(super) fn header(app: &App, theme: Theme, line: Rect, buffer: &mut Buffer) {
             format!("{} {} {:.0}%", plain(&device.name), bar(share, 4), share * 100.0)
         })
         .collect();
-    let counts = format!("{} running  {} queued", count(StateName::Running), count(StateName::Queued));
+    let counts = format!("{running} running  {} queued", app.jobs.queued());
     // What matters least comes last and goes first.
     let mut parts = vec![state.to_owned(), counts, plain(&app.server).into_owned()];
     if app.is_connected() && app.role == Role::View {
