@@ -94,6 +94,11 @@ impl Index {
         self.jobs.iter().values().map(|row| Ok(Record::from_json(&row?)?))
     }
 
+    /// Goes through the ids of all rows without reading these.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Result<JobId, IndexError>> {
+        self.jobs.iter().keys().map(|key| job_id(&key?))
+    }
+
     pub(super) fn events(&self) -> impl DoubleEndedIterator<Item = Result<Event, IndexError>> {
         self.events.iter().values().map(|row| Ok(serde_json::from_slice(&row?)?))
     }

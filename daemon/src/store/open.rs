@@ -107,9 +107,11 @@ fn reconcile(ledger: &mut Ledger, spool: &Spool, report: &mut Report) -> Result<
     }
     report.jobs = ids.len() - report.unreadable.len();
     let index = Arc::clone(&ledger.index);
-    for row in index.records() {
-        let row = row?;
-        if ids.binary_search(&row.job.id).is_err() {
+    for id in index.ids() {
+        let id = id?;
+        if ids.binary_search(&id).is_err()
+            && let Some(row) = index.record(id)?
+        {
             ledger.remove(&row);
             report.dropped += 1;
         }
