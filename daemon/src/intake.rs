@@ -40,6 +40,7 @@ use crate::store::{Failed, IndexError, Store};
 
 pub use crate::spool::Draft;
 pub use jobs::{JobFilter, ResultFile};
+pub use learning::Losses;
 pub use measure::Measuring;
 pub use paint::PaintFiles;
 pub(crate) use photo::picture_refusal;

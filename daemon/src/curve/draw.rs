@@ -2,7 +2,7 @@
 
 use protocol::LossPoint;
 
-use super::{png, svg, thin};
+use super::{png, svg};
 
 /// Size of the drawing in pixels.
 const SIZE: (f64, f64) = (960.0, 540.0);
@@ -11,7 +11,7 @@ const SIZE: (f64, f64) = (960.0, 540.0);
 const PLOT: [f64; 4] = [78.0, 52.0, 936.0, 484.0];
 
 /// Points that a drawing has at most; more would fall onto the same pixels.
-const MOST_POINTS: usize = 1600;
+pub(super) const MOST_POINTS: usize = 1600;
 
 /// A span of values whose ends lie further apart than this is drawn on a logarithmic scale.
 const WIDE: f64 = 8.0;
@@ -74,8 +74,7 @@ impl Chart {
 
 /// Draws a curve: total, content and style, and the total variation where it counts, over the steps.
 #[must_use]
-pub fn chart(title: &str, points: Vec<LossPoint>) -> Chart {
-    let points = thin(points, MOST_POINTS);
+pub fn chart(title: &str, points: &[LossPoint]) -> Chart {
     let [left, top, right, bottom] = PLOT;
     let mut shapes = vec![words((left, 22.0), title, Anchor::Start)];
     let is_drawn = |term: &str| points.iter().any(|point| point.term(term).is_some_and(|value| value > 0.0));
@@ -209,7 +208,7 @@ mod tests {
     fn every_line_stays_within_the_plot() {
         let [left, top, right, bottom] = PLOT;
         for points in [falling(1), falling(2), falling(300), vec![point(7, 0.0), point(8, 3.0)]] {
-            for shape in chart("t", points).shapes {
+            for shape in chart("t", &points).shapes {
                 let Shape::Line { points, ink, .. } = shape else { continue };
                 let is_curve = SERIES.iter().any(|(_, of)| *of == ink) && points[0].1 > 30.0;
                 for (x, y) in points.iter().filter(|_| is_curve) {
@@ -232,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_drawn_curve_is_a_picture_and_a_text() {
-        let chart = chart("great-wave <1> & more", falling(300));
+        let chart = chart("great-wave <1> & more", &falling(300));
         let svg = chart.svg();
         assert!(svg.contains("great-wave &lt;1&gt; &amp; more") && svg.ends_with("</svg>\n"), "{svg}");
         let (_, picture) = decode(&chart.png(), Limits { pixels: 1 << 20 }).unwrap();
@@ -243,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_curve_without_steps_says_so() {
-        let chart = chart("t", Vec::new());
+        let chart = chart("t", &[]);
         assert!(chart.svg().contains("no steps yet"));
         assert!(!chart.png().is_empty());
     }

@@ -8,7 +8,8 @@
 //! cut off and done again anyway. A torn last record is no record.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use protocol::LossPoint;
@@ -18,6 +19,12 @@ const TITLE: &str = "atelier-curve 1";
 
 /// The numbers of a record before the layers.
 const FIXED: usize = 6;
+
+/// Which of them is the total.
+const TOTAL: u64 = 2;
+
+/// More than the first line ever has.
+const MOST_HEADER_BYTES: u64 = 4096;
 
 /// A curve open for appending.
 #[derive(Debug)]
@@ -47,23 +54,97 @@ impl Layout {
         Some(Self { layers: layers.split_whitespace().map(str::to_owned).collect(), header_bytes: end as u64 + 1 })
     }
 
+    /// Where a point's record begins.
+    fn at(&self, place: usize) -> u64 {
+        self.header_bytes + place as u64 * self.record_bytes()
+    }
+
     fn points(&self, file_bytes: u64) -> u64 {
         file_bytes.saturating_sub(self.header_bytes) / self.record_bytes()
     }
 }
 
-/// Reads a curve; one that is not there has no points, and a torn last record is passed over.
-///
-/// # Errors
-/// Those of the file system.
-pub fn read(path: &Path) -> io::Result<Vec<LossPoint>> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        bytes => bytes?,
-    };
-    let Some(layout) = Layout::read(&bytes) else { return Ok(Vec::new()) };
-    let records = bytes[layout.header_bytes as usize..].chunks_exact(layout.record_bytes() as usize);
-    Ok(records.map(|record| decode(record, &layout.layers)).collect())
+/// A curve open for reading: the points that it had when it was opened. A torn last record is passed over.
+#[derive(Debug)]
+pub struct Curve {
+    file: File,
+    layout: Layout,
+    points: u64,
+}
+
+impl Curve {
+    /// Opens a curve; one that is not there, or has not begun, is none.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut header = Vec::new();
+        (&file).take(MOST_HEADER_BYTES).read_to_end(&mut header)?;
+        let Some(layout) = Layout::read(&header) else { return Ok(None) };
+        let points = layout.points(file.metadata()?.len());
+        Ok(Some(Self { file, layout, points }))
+    }
+
+    /// Returns how many points it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.points as usize
+    }
+
+    /// Says whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.points == 0
+    }
+
+    /// Returns the point at a place, from 0.
+    ///
+    /// # Errors
+    /// Those of the file system; `UnexpectedEof` where it has been cut since, and past the end.
+    pub fn point(&self, place: usize) -> io::Result<LossPoint> {
+        let mut record = vec![0; self.layout.record_bytes() as usize];
+        self.file.read_exact_at(&mut record, self.layout.at(place))?;
+        Ok(decode(&record, &self.layout.layers))
+    }
+
+    /// Returns the last point, if there is one.
+    ///
+    /// # Errors
+    /// As for one.
+    pub fn last(&self) -> io::Result<Option<LossPoint>> {
+        self.len().checked_sub(1).map(|place| self.point(place)).transpose()
+    }
+
+    /// Returns the names of the layers that each point has.
+    #[must_use]
+    pub fn layers(&self) -> &[String] {
+        &self.layout.layers
+    }
+
+    /// Returns the points at some places.
+    ///
+    /// # Errors
+    /// As for one.
+    pub fn points(&self, places: &[usize]) -> io::Result<Vec<LossPoint>> {
+        places.iter().map(|place| self.point(*place)).collect()
+    }
+
+    /// Returns the total of every point.
+    ///
+    /// # Errors
+    /// As for one.
+    pub fn totals(&self) -> io::Result<Vec<f64>> {
+        let total = |place| {
+            let mut number = [0; 8];
+            self.file.read_exact_at(&mut number, self.layout.at(place) + 8 * TOTAL)?;
+            Ok(f64::from_le_bytes(number))
+        };
+        (0..self.len()).map(total).collect()
+    }
 }
 
 fn decode(record: &[u8], layers: &[String]) -> LossPoint {
@@ -72,7 +153,7 @@ fn decode(record: &[u8], layers: &[String]) -> LossPoint {
     LossPoint {
         step: u64::from_le_bytes(word(0)),
         seconds: number(1),
-        total: number(2),
+        total: number(TOTAL as usize),
         content: number(3),
         style: number(4),
         tv: number(5),
@@ -156,21 +237,29 @@ mod tests {
     use super::super::tests::point;
     use super::*;
 
+    fn read(path: &Path) -> Vec<LossPoint> {
+        let Some(curve) = Curve::open(path).unwrap() else { return Vec::new() };
+        let places: Vec<_> = (0..curve.len()).collect();
+        let points = curve.points(&places).unwrap();
+        assert_eq!(curve.totals().unwrap(), points.iter().map(|point| point.total).collect::<Vec<_>>());
+        points
+    }
+
     fn steps(path: &Path) -> Vec<u64> {
-        read(path).unwrap().iter().map(|point| point.step).collect()
+        read(path).iter().map(|point| point.step).collect()
     }
 
     #[test]
     fn what_is_appended_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curve");
-        assert!(read(&path).unwrap().is_empty());
+        assert!(read(&path).is_empty());
         let mut curve = CurveFile::open(&path, &[]).unwrap();
         let points: Vec<_> = (1..=5).map(|step| point(step, 1.0 / step as f64)).collect();
         for point in &points {
             curve.append(point).unwrap();
         }
-        assert_eq!(read(&path).unwrap(), points);
+        assert_eq!(read(&path), points);
     }
 
     #[test]
@@ -183,7 +272,7 @@ mod tests {
         }
         curve.append(&point(3, 8.0)).unwrap();
         assert_eq!(steps(&path), [1, 2, 3]);
-        assert_eq!(read(&path).unwrap()[2], point(3, 8.0));
+        assert_eq!(read(&path)[2], point(3, 8.0));
     }
 
     #[test]

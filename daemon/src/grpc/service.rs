@@ -173,7 +173,7 @@ impl wire::atelier_server::Atelier for Service {
     async fn get_losses(&self, request: Request<wire::LossesRequest>) -> Answer<wire::LossCurve> {
         viewer(&request)?;
         let wire::LossesRequest { id, max } = request.into_inner();
-        Ok(Response::new(self.intake.losses(orders::job(&id)?, max).await?.into()))
+        Ok(Response::new(self.intake.losses(orders::job(&id)?, max).await?.whole().await?.into()))
     }
 
     async fn list_checkpoints(&self, request: Request<wire::JobRequest>) -> Answer<wire::CheckpointList> {

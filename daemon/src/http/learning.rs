@@ -1,13 +1,16 @@
 //! What a training or painting shows of itself: losses as JSON, table or drawing, previews, checkpoints.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use protocol::{CheckpointList, JobRef, LossCurve};
+use futures::{Stream, StreamExt, stream};
+use protocol::{CheckpointList, JobRef, LossCurve, LossPoint};
 
 use super::extract::JobPath;
 use super::fields::Fields;
@@ -15,7 +18,9 @@ use super::refused::Refused;
 use super::server::Server;
 use crate::access::Caller;
 use crate::curve;
-use crate::intake::blocking;
+use crate::intake::{Losses, blocking};
+use crate::refusal::Refusal;
+use crate::spool::storage_refusal;
 
 /// How a curve is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +52,56 @@ impl Shape {
         });
         named.into_iter().next().unwrap_or(Self::Json)
     }
+}
 
-    fn write(self, curve: LossCurve) -> Bytes {
-        let title = format!("Job {}", curve.job.short());
+/// How a table is written: as JSON, or as lines.
+#[derive(Clone, Copy)]
+enum Table {
+    Json,
+    Csv,
+}
+
+impl Table {
+    /// What comes before the points, and what after them.
+    fn frame(self, outline: &LossCurve) -> (String, &'static str) {
+        const END: &str = "]}";
         match self {
-            Self::Json => serde_json::to_vec(&curve).expect("a curve has string keys only").into(),
-            Self::Csv => curve::csv(&curve).into(),
-            Self::Svg => curve::chart(&title, curve.points).svg().into(),
-            Self::Png => curve::chart(&title, curve.points).png().into(),
+            Self::Json => {
+                let mut whole = serde_json::to_string(outline).expect("a curve has string keys only");
+                whole.truncate(whole.len() - END.len());
+                (whole, END)
+            }
+            Self::Csv => (curve::csv_names(&outline.terms), ""),
         }
+    }
+
+    fn points(self, terms: &[String], points: &[LossPoint], is_first: bool) -> String {
+        match self {
+            Self::Json => {
+                let whole = serde_json::to_string(points).expect("a point has string keys only");
+                // Without its brackets it goes on with what came before.
+                let points = &whole[1..whole.len() - 1];
+                if is_first { points.to_owned() } else { format!(",{points}") }
+            }
+            Self::Csv => curve::csv_lines(terms, points),
+        }
+    }
+
+    /// Writes a curve part by part, as fast as it is taken.
+    fn write(self, losses: Losses) -> impl Stream<Item = Result<Bytes, Refusal>> {
+        let outline = losses.outline();
+        let (begin, end) = self.frame(&outline);
+        let terms: Arc<[String]> = outline.terms.into();
+        let parts = stream::try_unfold((losses, true), move |(mut losses, is_first)| {
+            let terms = Arc::clone(&terms);
+            blocking(move || {
+                let points = losses.next_blocking().map_err(|error| storage_refusal(&error))?;
+                let text = (!points.is_empty()).then(|| self.points(&terms, &points, is_first));
+                Ok(text.map(|text| (Bytes::from(text), (losses, false))))
+            })
+        });
+        let whole = |text: Bytes| stream::once(ready(Ok(text)));
+        whole(begin.into()).chain(parts).chain(whole(Bytes::from_static(end.as_bytes())))
     }
 }
 
@@ -136,9 +182,22 @@ pub(super) async fn losses_png(
 
 async fn send(server: &Server, job: JobRef, uri: &Uri, shape: Shape) -> Result<Response, Refused> {
     let max = Fields::of_query(uri.query(), &["max"])?.number("max")?;
-    let curve = server.intake.losses(job, max).await?;
-    let bytes = blocking(move || Ok(shape.write(curve))).await?;
-    Ok(fresh(shape.media_type(), bytes))
+    let table = match shape {
+        Shape::Json => Table::Json,
+        Shape::Csv => Table::Csv,
+        Shape::Svg | Shape::Png => return draw(server, job, shape).await,
+    };
+    let losses = server.intake.losses(job, max).await?;
+    Ok(fresh(shape.media_type(), Body::from_stream(table.write(losses))))
+}
+
+async fn draw(server: &Server, job: JobRef, shape: Shape) -> Result<Response, Refused> {
+    let (id, points) = server.intake.drawn_losses(job).await?;
+    let drawing = blocking(move || {
+        let chart = curve::chart(&format!("Job {}", id.short()), &points);
+        Ok(if shape == Shape::Svg { chart.svg().into_bytes() } else { chart.png() })
+    });
+    Ok(fresh(shape.media_type(), drawing.await?.into()))
 }
 
 /// Sends the newest preview of a training or painting.
@@ -152,7 +211,7 @@ pub(super) async fn preview(
     _: Caller,
     JobPath(job): JobPath,
 ) -> Result<Response, Refused> {
-    Ok(fresh("image/jpeg", server.intake.job_preview(job).await?))
+    Ok(fresh("image/jpeg", server.intake.job_preview(job).await?.into()))
 }
 
 /// Lists the checkpoints of a training or painting: what it goes on from after an interruption.
@@ -170,8 +229,8 @@ pub(super) async fn checkpoints(
 }
 
 /// Answers with what may be another in a moment.
-fn fresh(media_type: &'static str, bytes: Bytes) -> Response {
-    let mut response = bytes.into_response();
+fn fresh(media_type: &'static str, body: Body) -> Response {
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -1,38 +1,98 @@
 //! Looking at a training or painting: its losses, its newest preview, its checkpoints.
 
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
-use protocol::{CheckpointList, ErrorCode, JobKind, JobRef, LossCurve};
+use protocol::{CheckpointList, ErrorCode, JobId, JobKind, JobRef, LossCurve, LossPoint};
 
 use super::submit::invalid;
 use super::{Intake, blocking};
-use crate::curve;
+use crate::curve::{self, Curve};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::spool::storage_refusal;
+
+/// A job's losses, to be read a part at a time: a long training has tens of megabytes of them.
+pub struct Losses {
+    job: JobId,
+    curve: Option<Curve>,
+    /// What is left to read.
+    places: Box<dyn Iterator<Item = usize> + Send>,
+}
+
+impl Losses {
+    /// How many points a part has at most.
+    const PART: usize = 256;
+
+    fn open(job: JobId, path: &Path, max: Option<u32>) -> io::Result<Self> {
+        let Some(curve) = Curve::open(path)? else { return Ok(Self { job, curve: None, places: Box::new(0..0) }) };
+        let max = max.map(|max| max as usize).filter(|max| *max < curve.len());
+        let places: Box<dyn Iterator<Item = usize> + Send> = match max {
+            Some(max) => Box::new(curve::thin(&curve.totals()?, max).into_iter()),
+            None => Box::new(0..curve.len()),
+        };
+        Ok(Self { job, curve: Some(curve), places })
+    }
+
+    /// Returns the curve as it is but for its points.
+    #[must_use]
+    pub fn outline(&self) -> LossCurve {
+        let layers = self.curve.iter().flat_map(|curve| curve.layers().iter().cloned());
+        let terms = LossPoint::TERMS.iter().map(|term| (*term).to_owned()).chain(layers).collect();
+        LossCurve { job: self.job, terms, points: Vec::new() }
+    }
+
+    /// Reads the next part; it is empty at the end.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn next_blocking(&mut self) -> io::Result<Vec<LossPoint>> {
+        let Some(curve) = &self.curve else { return Ok(Vec::new()) };
+        curve.points(&self.places.by_ref().take(Self::PART).collect::<Vec<_>>())
+    }
+
+    /// Reads all that is left.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    pub async fn whole(mut self) -> Result<LossCurve, Refusal> {
+        blocking(move || {
+            let mut whole = self.outline();
+            loop {
+                let part = self.next_blocking().map_err(|error| storage_refusal(&error))?;
+                if part.is_empty() {
+                    return Ok(whole);
+                }
+                whole.points.extend(part);
+            }
+        })
+        .await
+    }
+}
 
 impl Intake {
     /// Returns a job's loss at every step, or at most `max` points: the smallest and largest of each part.
     ///
     /// # Errors
     /// `job_not_found`, `ambiguous_id`; `wrong_kind` for a photo in a learned style; `invalid_field` for no points.
-    pub async fn losses(&self, job: JobRef, max: Option<u32>) -> Result<LossCurve, Refusal> {
+    pub async fn losses(&self, job: JobRef, max: Option<u32>) -> Result<Losses, Refusal> {
         if max == Some(0) {
             return Err(invalid("max must be at least 1"));
         }
-        let record = self.learning(job, "losses").await?;
-        let id = record.job.id;
+        let id = self.learning(job, "losses").await?.job.id;
         let path = self.0.spool.curve(id);
-        blocking(move || {
-            let points = curve::read(&path).map_err(|error| storage_refusal(&error))?;
-            let points = match max {
-                Some(max) => curve::thin(points, max as usize),
-                None => points,
-            };
-            Ok(LossCurve::new(id, points))
-        })
-        .await
+        blocking(move || Losses::open(id, &path, max).map_err(|error| storage_refusal(&error))).await
+    }
+
+    /// Returns a job's losses for a drawing.
+    ///
+    /// # Errors
+    /// As for [`Intake::losses`].
+    pub async fn drawn_losses(&self, job: JobRef) -> Result<(JobId, Vec<LossPoint>), Refusal> {
+        let id = self.learning(job, "losses").await?.job.id;
+        let path = self.0.spool.curve(id);
+        blocking(move || Ok((id, curve::drawn(&path).map_err(|error| storage_refusal(&error))?))).await
     }
 
     /// Returns the newest preview of a job, a JPEG.

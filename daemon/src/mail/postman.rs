@@ -195,10 +195,10 @@ impl Postman {
 
     /// Collects what there is to show of a style, as far as a letter may carry it.
     fn learned(&self, job: &Job, config: &Config) -> io::Result<Learned> {
-        let points = curve::read(&self.spool.curve(job.id))?;
+        let points = curve::drawn(&self.spool.curve(job.id))?;
         let last = points.last().cloned();
         let title = job.style().map_or("loss", StyleName::as_str);
-        let drawn = (!points.is_empty()).then(|| curve::chart(title, points).png());
+        let drawn = (!points.is_empty()).then(|| curve::chart(title, &points).png());
         let sample = match std::fs::read(self.spool.preview(job.id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             read => Some(read?),

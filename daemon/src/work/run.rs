@@ -12,7 +12,7 @@ use protocol::{ErrorCode, EventBody, JobId, LossPoint, Parameters};
 use super::open::Kept;
 use super::progress::StepTeller;
 use super::{Outcome, Workplace, is_current, no_room, unreadable, unwritten};
-use crate::curve::{self, CurveFile};
+use crate::curve::{Curve, CurveFile};
 use crate::engine::{Course, Step};
 use crate::record::Record;
 use crate::spool::Checkpoint;
@@ -82,7 +82,8 @@ impl Run {
     ) -> Result<Self, Outcome> {
         let path = workplace.spool.curve(record.job.id);
         let curve = CurveFile::open(&path, &kept.curve).map_err(|error| unwritten("loss curve", &error))?;
-        let last = curve::read(&path).map_err(|error| unreadable("loss curve", &error))?.pop();
+        let last = Curve::open(&path).and_then(|curve| curve.map_or(Ok(None), |curve| curve.last()));
+        let last = last.map_err(|error| unreadable("loss curve", &error))?;
         Ok(Self {
             workplace: workplace.clone(),
             record: record.clone(),

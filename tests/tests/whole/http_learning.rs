@@ -94,10 +94,14 @@ async fn a_curve_comes_as_json_as_a_table_and_as_drawings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_curve_is_thinned_without_losing_a_spike() {
+async fn a_long_curve_is_whole_or_thinned_without_losing_a_spike() {
     let waiting = waiting().await;
     let totals: Vec<_> = (0..500).map(|step| if step == 321 { 900.0 } else { 1.0 }).collect();
     waiting.learn(&totals);
+    let whole: Value = waiting.get("/losses").await.json().await.unwrap();
+    let steps = whole["points"].as_array().unwrap().iter().map(|point| point["step"].as_u64().unwrap());
+    assert!(steps.eq(1..=500), "{whole}");
+    assert_eq!(waiting.get("/losses.csv").await.text().await.unwrap().lines().count(), 501);
     let curve: Value = waiting.get("/losses?max=20").await.json().await.unwrap();
     let points = curve["points"].as_array().unwrap();
     assert!(points.len() <= 20 && points.iter().any(|point| point["total"] == 900.0), "{points:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use daemon::curve;
+use daemon::curve::Curve;
 use daemon::record::Record;
 use daemon::spool::Spool;
 use daemon::store::{self, Report, Store};
@@ -99,7 +99,8 @@ impl Reopened {
             Parameters::Paint(paint) => paint.steps,
             Parameters::Stylize(_) => 0,
         };
-        let points = curve::read(&self.spool.curve(id)).map_err(|error| error.to_string())?.len();
+        let points =
+            Curve::open(&self.spool.curve(id)).map_err(|error| error.to_string())?.map_or(0, |curve| curve.len());
         if matches!(record.job.state, JobState::Succeeded { .. }) && points != steps as usize {
             return Err(format!("{id} has succeeded, and has {points} of {steps} points"));
         }
