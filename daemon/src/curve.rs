@@ -7,6 +7,7 @@ mod svg;
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 
 use protocol::LossPoint;
 
@@ -46,7 +47,7 @@ fn extremes(totals: &[f64], range: std::ops::Range<usize>) -> impl Iterator<Item
 ///
 /// # Errors
 /// Those of the file system.
-pub fn drawn(path: &std::path::Path) -> io::Result<Vec<LossPoint>> {
+pub fn drawn(path: &Path) -> io::Result<Vec<LossPoint>> {
     let Some(curve) = Curve::open(path)? else { return Ok(Vec::new()) };
     curve.points(&thin(&curve.totals()?, draw::MOST_POINTS))
 }

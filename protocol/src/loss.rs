@@ -59,9 +59,15 @@ impl LossCurve {
     /// Makes a curve of points that all have the same layers.
     #[must_use]
     pub fn new(job: JobId, points: Vec<LossPoint>) -> Self {
-        let layers = points.first().into_iter().flat_map(|point| point.layers.keys().cloned());
-        let terms = LossPoint::TERMS.iter().map(|term| (*term).to_owned()).chain(layers).collect();
-        Self { job, terms, points }
+        let outline = Self::outline(job, points.first().into_iter().flat_map(|point| point.layers.keys()));
+        Self { points, ..outline }
+    }
+
+    /// Makes a curve that is yet without points, which will all have these layers.
+    #[must_use]
+    pub fn outline<'a>(job: JobId, layers: impl IntoIterator<Item = &'a String>) -> Self {
+        let terms = LossPoint::TERMS.iter().map(|term| (*term).to_owned()).chain(layers.into_iter().cloned()).collect();
+        Self { job, terms, points: Vec::new() }
     }
 }
 

@@ -38,9 +38,7 @@ impl Losses {
     /// Returns the curve as it is but for its points.
     #[must_use]
     pub fn outline(&self) -> LossCurve {
-        let layers = self.curve.iter().flat_map(|curve| curve.layers().iter().cloned());
-        let terms = LossPoint::TERMS.iter().map(|term| (*term).to_owned()).chain(layers).collect();
-        LossCurve { job: self.job, terms, points: Vec::new() }
+        LossCurve::outline(self.job, self.curve.iter().flat_map(Curve::layers))
     }
 
     /// Reads the next part; it is empty at the end.

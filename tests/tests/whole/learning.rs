@@ -1,9 +1,9 @@
 //! Training behind photos, with devices that do as they are told: whose turn it is, what is kept, how it ends.
 
-use daemon::curve::Curve;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use daemon::curve::Curve;
 use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, PaintOrder, StateName, TrainOrder};
 use tests::{Act, Deed, House, Move, Puppet, admin, puppet};
 
