@@ -41,6 +41,19 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Whether the system can sync all that a file system holds at once.
+pub(crate) const CAN_SYNC_ALL: bool = cfg!(target_os = "linux");
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(file: &File) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(file)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Whether every sync has succeeded so far. After one that has not, nobody knows what is on the disk: the system may have
 /// dropped what it could not write, and says "done" the next time. So nothing is written any more, and never tried again.
 #[derive(Debug, Default)]
@@ -66,12 +79,25 @@ impl Trust {
     /// Those of the file system, and every earlier one.
     pub(crate) fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
         self.check()?;
-        file.sync_all().inspect_err(|error| {
-            let problem = format!("{} could not be synced: {error}", path.display());
-            tracing::error!(problem, "a sync failed; nothing is accepted until a restart");
-            // The first one counts.
-            let _ = self.0.set(problem);
-        })
+        file.sync_all().inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
+    }
+
+    /// Syncs everything on the file system that a file or folder lies on, and remembers when that fails. The file was
+    /// opened long before: an error is told to whoever had one open when it came.
+    ///
+    /// # Errors
+    /// Those of the file system, and every earlier one.
+    pub(crate) fn sync_all(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.check()?;
+        sync_file_system(file)
+            .inspect_err(|error| self.lose(&format!("the disk of {} could not be synced: {error}", path.display())))
+    }
+
+    /// Takes note of something after which nobody knows what is on the disk.
+    pub(crate) fn lose(&self, problem: &str) {
+        tracing::error!(problem, "the disk can't be trusted; nothing is accepted until a restart");
+        // The first one counts.
+        let _ = self.0.set(problem.to_owned());
     }
 
     /// Writes a new file and syncs it.

@@ -28,19 +28,25 @@ impl House {
         Self { spool, store, report, thread }
     }
 
-    /// Ends the writing thread and lets go of sled's lock.
+    /// Ends as a daemon does that is told to.
     pub(crate) fn close(self) {
+        let spool = Arc::clone(&self.spool);
+        self.crash();
+        spool.settle().unwrap();
+    }
+
+    /// Ends the writing thread and lets go of sled's lock; the journal of arrivals stays as it is.
+    pub(crate) fn crash(self) {
         self.store.close();
         self.thread.join().unwrap();
     }
 
     /// Accepts a job as the use cases do.
     pub(crate) fn accept(&self, record: &Record) {
-        let mut draft = self.spool.draft(1 << 20).unwrap();
+        let mut draft = self.spool.draft(1 << 20);
         draft.write(b"a photo").unwrap();
         let staged = self.spool.stage(record, draft, Vec::new()).unwrap();
-        let row = record.clone();
-        self.store.write(move |ledger| ledger.admit(staged, &row)).durable_blocking().unwrap().unwrap();
+        self.store.admit(staged, record.clone()).durable_blocking().unwrap().unwrap();
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! spool/incoming/…          uploads and folders in the making; emptied at every start
+//! spool/arrivals-0, -1      the journal of small new jobs whose folders are not safe yet; emptied at every start
 //! spool/<id>/job.json       the job's record, replaced whole on every durable change
 //! spool/<id>/input          the uploaded picture, as it came: a photo, or the artwork to learn
 //! spool/<id>/artwork-1 …    the artworks that a photo is to be painted after, pixel by pixel
@@ -11,26 +12,30 @@
 //! spool/<id>/result         the painting, or the style as one file
 //! ```
 //! Every other file is written beside its place, synced, renamed in, and the folder synced, in this order. A new job's
-//! folder goes the same way as a whole. A folder named by a job's id is therefore
-//! always whole.
+//! folder goes the same way as a whole, or is renamed in once the journal has all that is in it. A folder named by a job's
+//! id is therefore always whole, or made whole by the next start.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use protocol::{ErrorCode, Job, JobId, JobState};
 
-use crate::disk::{Trust, make_folder};
+use crate::disk::{CAN_SYNC_ALL, Trust, make_folder};
 use crate::record::Record;
 use crate::refusal::Refusal;
 
+mod admission;
+mod arrivals;
 mod checkpoint;
 mod draft;
 mod staged;
+use arrivals::Arrivals;
 pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;
-pub(crate) use draft::hex;
+pub(crate) use draft::{SMALL_BYTES, hex};
 pub use staged::Staged;
 
 /// The spool's folders.
@@ -39,12 +44,21 @@ pub struct Spool {
     root: PathBuf,
     incoming: PathBuf,
     trust: Trust,
+    /// The root, open for its syncs: what fails between two of them is told by the second.
+    list: File,
+    arrivals: Mutex<Arrivals>,
+    /// Whether the journal of arrivals takes more.
+    has_room: AtomicBool,
+    /// Held while the jobs of one of the journal's files are made safe.
+    settling: Mutex<()>,
+    completed: usize,
     drafts: AtomicU64,
     reserve_bytes: AtomicU64,
 }
 
 impl Spool {
-    /// Opens the spool under the data folder, making it where needed, and throws away what was in the making.
+    /// Opens the spool under the data folder, making it where needed, throws away what was in the making, and makes new
+    /// jobs whole that a power cut has left in pieces.
     ///
     /// # Errors
     /// Those of the file system.
@@ -55,10 +69,25 @@ impl Spool {
             fs::remove_dir_all(&incoming)?;
         }
         make_folder(&incoming)?;
+        let (list, trust) = (File::open(&root)?, Trust::default());
+        let completed = admission::restore(&root, &incoming, &list, &trust)?;
+        if completed > 0 {
+            tracing::info!(
+                jobs = completed,
+                "new jobs that were cut short are whole again, from the journal of arrivals"
+            );
+        }
+        let arrivals = Arrivals::open(&root, &trust)?;
+        trust.sync(&list, &root)?;
         Ok(Self {
             root,
             incoming,
-            trust: Trust::default(),
+            trust,
+            list,
+            arrivals: Mutex::new(arrivals),
+            has_room: AtomicBool::new(CAN_SYNC_ALL),
+            settling: Mutex::default(),
+            completed,
             drafts: AtomicU64::new(0),
             reserve_bytes: AtomicU64::new(reserve_bytes),
         })
@@ -91,50 +120,6 @@ impl Spool {
     pub fn read(&self, id: JobId) -> io::Result<Record> {
         let bytes = fs::read(self.folder(id).join("job.json"))?;
         Record::from_json(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    }
-
-    /// Writes a new job's folder beside its place, from its record and its uploads: the picture, and the artworks of a
-    /// painting. All of it is written before the first sync, so that the system can put it on the disk together.
-    ///
-    /// # Errors
-    /// Those of the file system; nothing of the job remains then.
-    pub fn stage(&self, record: &Record, input: Draft, artworks: Vec<Draft>) -> io::Result<Staged> {
-        self.trust.check()?;
-        let id = record.job.id;
-        let mut staged = Staged::create(id, self.incoming.join(id.to_string()))?;
-        staged.take("input", input)?;
-        for (number, artwork) in (1..).zip(artworks) {
-            staged.take(&artwork_name(number), artwork)?;
-        }
-        staged.write("job.json", &record.to_json())?;
-        staged.sync(&self.trust)?;
-        Ok(staged)
-    }
-
-    /// Opens the list of all jobs, for syncing it after jobs have come into it. It is opened before they do, so that a
-    /// failure is told to whoever let them in.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn open_list(&self) -> io::Result<File> {
-        File::open(&self.root)
-    }
-
-    /// Lets a new job's folder into the list. It is safe there once that is synced.
-    ///
-    /// # Errors
-    /// Those of the file system; nothing of the job remains then.
-    pub fn admit(&self, staged: Staged) -> io::Result<()> {
-        self.trust.check()?;
-        staged.rename(&self.root)
-    }
-
-    /// Makes the names of all jobs that have come into the list since it was opened survive a power cut.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn sync_list(&self, list: &File) -> io::Result<()> {
-        self.trust.sync(list, &self.root)
     }
 
     /// Replaces a job's record. A running job is kept as a waiting one: that is what it is again after a crash.
@@ -285,11 +270,12 @@ impl Spool {
         Ok(files)
     }
 
-    /// Removes a job's folder: first durably out of the list, then from the disk.
+    /// Removes a job's folder: first durably out of the journal and the list, then from the disk.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn remove(&self, id: JobId) -> io::Result<()> {
+        self.arrivals().forget(id, &self.trust)?;
         let gone = self.incoming.join(format!("{id}.gone"));
         match self.trust.rename(&self.folder(id), &gone, &self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -298,14 +284,11 @@ impl Spool {
         fs::remove_dir_all(gone)
     }
 
-    /// Opens a file for an upload of at most `limit` bytes.
-    ///
-    /// # Errors
-    /// `storage_full` when the reserve is reached; `storage_failed` when the disk does not take it.
-    pub fn draft(&self, limit: u64) -> Result<Draft, Refusal> {
-        self.check_room()?;
+    /// Begins an upload of at most `limit` bytes.
+    #[must_use]
+    pub fn draft(&self, limit: u64) -> Draft {
         let number = self.drafts.fetch_add(1, Ordering::Relaxed);
-        Draft::create(self.incoming.join(format!("draft-{number}")), limit).map_err(|error| storage_refusal(&error))
+        Draft::new(self.incoming.join(format!("draft-{number}")), limit)
     }
 
     /// Refuses when the disk has less room than `data.reserve_bytes`.
@@ -354,16 +337,27 @@ impl Spool {
         self.root.join(id.to_string())
     }
 
-    /// Writes `folder/name` beside its place, syncs it, renames it in, syncs the folder.
+    /// Puts a file into a job's folder, whose own name is made safe first: a start would otherwise make the folder anew as
+    /// the job came.
     fn place(&self, id: JobId, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let folder = self.folder(id);
-        let staging = folder.join(format!(".{name}"));
-        self.trust.write(&staging, bytes).inspect_err(|_| {
-            // Half a file would only take room from a disk that may be full.
-            let _ = fs::remove_file(&staging);
-        })?;
-        self.trust.rename(&staging, &folder.join(name), &folder)
+        let mut arrivals = self.arrivals();
+        if arrivals.is_unlisted(id) {
+            self.trust.sync(&self.list, &self.root)?;
+            arrivals.listed();
+        }
+        drop(arrivals);
+        place(&self.folder(id), name, bytes, &self.trust)
     }
+}
+
+/// Writes `folder/name` beside its place, syncs it, renames it in, syncs the folder.
+fn place(folder: &Path, name: &str, bytes: &[u8], trust: &Trust) -> io::Result<()> {
+    let staging = folder.join(format!(".{name}"));
+    trust.write(&staging, bytes).inspect_err(|_| {
+        // Half a file would only take room from a disk that may be full.
+        let _ = fs::remove_file(&staging);
+    })?;
+    trust.rename(&staging, &folder.join(name), folder)
 }
 
 fn artwork_name(number: usize) -> String {

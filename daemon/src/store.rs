@@ -4,9 +4,8 @@
 //! two callers race. The thread runs all closures that wait, makes them durable with one sync, and only then
 //! answers their callers and shows their events: what a caller has been told survives a power cut.
 //!
-//! The spool is written first (by the closure, or before it), the index second; the list of new jobs is synced beside
-//! the index, because a row without a folder is dropped at the next start. Whatever the index loses is rebuilt from the
-//! spool then.
+//! The spool is written first, by the closure, and the index second; new jobs are let in beside the index, because a row
+//! without a folder is dropped at the next start. Whatever the index loses is rebuilt from the spool then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,17 +17,19 @@ use tokio::sync::oneshot;
 
 use crate::feed::Feed;
 use crate::record::Record;
-use crate::spool::Spool;
+use crate::refusal::Refusal;
+use crate::spool::{Spool, Staged};
 
+mod admission;
 mod index;
 mod ledger;
-mod names;
 mod open;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use index::{Index, IndexError};
+use ledger::Arrival;
 pub use ledger::Ledger;
 pub use open::{OpenError, Opened, Report, open};
 pub(crate) use open::{count_rows, verify};
@@ -50,6 +51,7 @@ type Work = Box<dyn FnOnce(&mut Ledger) -> Answer + Send>;
 
 enum Command {
     Write(Work),
+    Admit(Box<Arrival>, oneshot::Sender<Result<Result<(), Refusal>, Failed>>),
     Show(Box<EventBody>),
     Close,
 }
@@ -126,6 +128,14 @@ impl Store {
         Pending(receiver)
     }
 
+    /// Hands a new job to the writing thread, with its folder and its record.
+    pub fn admit(&self, staged: Staged, record: Record) -> Pending<Result<(), Refusal>> {
+        let (sender, receiver) = oneshot::channel();
+        let arrival = Arrival { staged: Some(staged), record, refusal: None };
+        let _ = self.commands.send(Command::Admit(Box::new(arrival), sender));
+        Pending(receiver)
+    }
+
     /// Shows an event that is not worth keeping, in its order among the others.
     pub fn show(&self, event: EventBody) {
         let _ = self.commands.send(Command::Show(Box::new(event)));
@@ -175,15 +185,20 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
     while open {
         let Ok(first) = commands.recv() else { break };
         let more = commands.try_iter().take(WRITES_PER_SYNC - 1);
-        let mut answers = Vec::new();
+        let (mut answers, mut arrivals, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for command in std::iter::once(first).chain(more) {
             match command {
                 Command::Write(work) => answers.push(work(&mut ledger)),
+                // After the writes: nobody may change a job whose folder is not in its place.
+                Command::Admit(arrival, answer) => {
+                    arrivals.push(*arrival);
+                    waiting.push(answer);
+                }
                 Command::Show(event) => ledger.show(*event),
                 Command::Close => open = false,
             }
         }
-        let outcome = ledger.commit();
+        let outcome = ledger.commit(&mut arrivals);
         if let Err(error) = &outcome
             && !failed.swap(true, Ordering::AcqRel)
         {
@@ -193,6 +208,10 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
         let synced = outcome.map(|events| feed.publish(events));
         for answer in answers {
             answer(synced.clone());
+        }
+        for (answer, arrival) in waiting.into_iter().zip(arrivals) {
+            // A caller that has gone away does not mind.
+            let _ = answer.send(synced.clone().map(|()| arrival.refusal.map_or(Ok(()), Err)));
         }
     }
 }

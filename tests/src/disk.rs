@@ -50,7 +50,8 @@ pub struct Rule<'a> {
     pub fate: Fate,
     /// Which of the matches is meant, counted from 1; 0 for all.
     pub nth: usize,
-    /// The kinds of call: `c`reate, `w`rite, `t`runcate, `s`ync, `f`lush, `r`ename, `m`ake a folder, `d`elete.
+    /// The kinds of call: `c`reate, `w`rite, `t`runcate, `s`ync, sync `e`verything, `f`lush, `r`ename, `m`ake a folder,
+    /// `d`elete.
     pub operations: &'a str,
     /// A shell's pattern for the whole path; a rename's is the new one.
     pub pattern: &'a str,

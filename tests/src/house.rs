@@ -12,6 +12,8 @@ use models::picture::{OutputFormat, Picture, encode};
 use protocol::{Job, JobId, JobRef, PaintOrder, TrainOrder, Wishes};
 use tempfile::TempDir;
 
+use crate::Chance;
+
 /// A daemon and its folder. The folder outlives the daemon, so that it can be opened again.
 pub struct House {
     daemon: Option<Daemon>,
@@ -148,6 +150,17 @@ pub fn order() -> StylizeOrder {
 /// A PNG of this size in which no two rows are alike.
 #[must_use]
 pub fn picture(width: u32, height: u32) -> Vec<u8> {
-    let rgb = (0..width * height * 3).map(|at| (at * 37 % 251) as u8).collect();
+    png(width, height, |at| (at * 37 % 251) as u8)
+}
+
+/// A PNG of 190 kB that holds nothing to compress: such a job is made safe by itself, without the journal of arrivals.
+#[must_use]
+pub fn noise() -> Vec<u8> {
+    let mut chance = Chance(1);
+    png(256, 248, |_| chance.below(256) as u8)
+}
+
+fn png(width: u32, height: u32, byte: impl FnMut(u32) -> u8) -> Vec<u8> {
+    let rgb = (0..width * height * 3).map(byte).collect();
     encode(&Picture::new(width, height, rgb, None).unwrap(), OutputFormat::Png).unwrap()
 }

@@ -22,7 +22,7 @@ mod training;
 pub use browser::{Browser, DESK, PHONE};
 pub use chance::Chance;
 pub use door::{Door, Raw, problem};
-pub use house::{House, admin, order, picture};
+pub use house::{House, admin, noise, order, picture};
 pub use installed::{installed, not_tested};
 pub use line::{Fault, Line};
 pub use mail_server::{MOST_BYTES, MailServer, free_ports};

@@ -6,22 +6,21 @@ use bytes::Bytes;
 
 use super::blocking;
 use crate::refusal::Refusal;
-use crate::spool::{Draft, Spool};
+use crate::spool::{Draft, SMALL_BYTES, Spool};
 
-/// How much of an upload is gathered before it is written: enough that going to another thread costs little beside it,
-/// and little enough that a thousand uploads at a time take no memory to speak of.
-const PIECE_BYTES: usize = 128 << 10;
+/// How much of an upload is gathered before it is written: enough that going to another thread costs little beside it.
+const PIECE_BYTES: usize = SMALL_BYTES;
 
 /// How many chunks are gathered at most, since each holds the network's buffer that it came in.
 const PIECE_CHUNKS: usize = 64;
 
 /// An upload that is being received. What has arrived is gathered as it came, and hashed and written a good piece at a
-/// time where blocking is allowed; one that is small goes there once. After an error there is nothing to go on with.
+/// time where blocking is allowed; one that is small stays in memory. After an error there is nothing to go on with.
 #[derive(Debug)]
 pub struct Receiving {
     spool: Arc<Spool>,
     limit: u64,
-    /// What is written so far; the first piece makes the file.
+    /// What is written so far.
     draft: Option<Draft>,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -57,19 +56,22 @@ impl Receiving {
     /// # Errors
     /// As when it is written.
     pub async fn finish(mut self) -> Result<Draft, Refusal> {
+        if self.draft.is_none() && self.gathered_bytes <= SMALL_BYTES {
+            return self.write_out();
+        }
         blocking(move || self.write_out()).await
     }
 
-    /// Makes the file at once, for whoever may block and has all of its bytes.
+    /// Returns the file as far as it has come, for whoever may block and writes the rest of it.
     ///
     /// # Errors
-    /// `storage_full` or `storage_failed` when the disk does not take it.
+    /// As when it is written.
     pub(crate) fn draft_blocking(mut self) -> Result<Draft, Refusal> {
         self.write_out()
     }
 
     fn write_out(&mut self) -> Result<Draft, Refusal> {
-        let mut draft = self.draft.take().map_or_else(|| self.spool.draft(self.limit), Ok)?;
+        let mut draft = self.draft.take().unwrap_or_else(|| self.spool.draft(self.limit));
         self.gathered_bytes = 0;
         self.gathered.drain(..).try_for_each(|chunk| draft.write(&chunk))?;
         Ok(draft)

@@ -91,8 +91,7 @@ impl Intake {
             Ok((record, staged))
         })
         .await?;
-        let row = record.clone();
-        self.0.store.write(move |ledger| ledger.admit(staged, &row)).durable().await??;
+        self.0.store.admit(staged, record.clone()).durable().await??;
         self.0.dispatch.enqueue(&record);
         Ok(record.job)
     }

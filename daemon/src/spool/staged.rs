@@ -1,4 +1,7 @@
 //! A new job's folder on its way into the spool.
+//!
+//! A job whose files are small is safe once the journal of arrivals has its entry, and its folder is written unsynced. Any
+//! other would be written twice that way, so its folder is synced itself.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,20 +12,28 @@ use protocol::JobId;
 use super::Draft;
 use crate::disk::Trust;
 
-/// A new job's folder beside its place, whole and synced. Dropping it removes it unless it was let in.
+/// A new job's folder beside its place, whole. Dropping it removes it unless it was let in.
 #[derive(Debug)]
 pub struct Staged {
     id: JobId,
     folder: PathBuf,
+    /// The entry that makes the job safe, unless its folder is.
+    pub(super) entry: Option<Vec<u8>>,
     /// What is to be synced.
     files: Vec<(File, PathBuf)>,
     is_in: bool,
 }
 
 impl Staged {
-    pub(super) fn create(id: JobId, folder: PathBuf) -> io::Result<Self> {
+    pub(super) fn create(id: JobId, folder: PathBuf, entry: Option<Vec<u8>>) -> io::Result<Self> {
         fs::create_dir(&folder)?;
-        Ok(Self { id, folder, files: Vec::new(), is_in: false })
+        Ok(Self { id, folder, entry, files: Vec::new(), is_in: false })
+    }
+
+    /// Returns the job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
     }
 
     /// Takes an upload in.

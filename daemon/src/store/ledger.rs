@@ -1,6 +1,5 @@
 //! What a write can do. It exists only on the store's own thread.
 
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -8,8 +7,8 @@ use jiff::Timestamp;
 use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 
 use super::Failed;
+use super::admission::Admission;
 use super::index::{Index, IndexError, key_row};
-use super::names::Names;
 use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -19,6 +18,14 @@ use crate::spool::{Spool, Staged, storage_refusal};
 /// How many event numbers back events are kept for watchers that come back.
 pub(super) const KEPT_EVENTS: u64 = 16_384;
 
+/// A new job at the door: its folder beside its place, and its record, which nobody knows of yet.
+pub(super) struct Arrival {
+    pub(super) staged: Option<Staged>,
+    pub(super) record: Record,
+    /// Why it was not let in, if it was not.
+    pub(super) refusal: Option<Refusal>,
+}
+
 /// The index, open for writing.
 pub struct Ledger {
     pub(super) index: Arc<Index>,
@@ -27,9 +34,7 @@ pub struct Ledger {
     sequence: Sequence,
     fresh: Vec<Event>,
     dirty: bool,
-    /// The spool's list, while jobs have come into it that are not synced there.
-    list: Option<File>,
-    names: Names,
+    admission: Admission,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
 }
@@ -38,9 +43,9 @@ impl Ledger {
     /// Starts with an opened index.
     ///
     /// # Errors
-    /// When the thread that syncs names can't be started.
+    /// When the threads that let jobs in can't be started.
     pub(super) fn new(index: Index, summaries: Summaries, spool: Arc<Spool>, sequence: Sequence) -> io::Result<Self> {
-        let names = Names::start(Arc::clone(&spool))?;
+        let admission = Admission::start(Arc::clone(&spool))?;
         Ok(Self {
             index: Arc::new(index),
             summaries: Arc::new(RwLock::new(summaries)),
@@ -48,8 +53,7 @@ impl Ledger {
             sequence,
             fresh: Vec::new(),
             dirty: false,
-            list: None,
-            names,
+            admission,
             failed: None,
         })
     }
@@ -64,21 +68,6 @@ impl Ledger {
                 None
             }
         }
-    }
-
-    /// Lets a new job in whose folder is synced: into the spool's list, and with a row. All that came in together are
-    /// made safe there together.
-    ///
-    /// # Errors
-    /// `storage_full` or `storage_failed` when the spool does not take it; nothing of the job remains then.
-    pub fn admit(&mut self, staged: Staged, record: &Record) -> Result<(), Refusal> {
-        let admitted = match self.list {
-            Some(_) => Ok(()),
-            None => self.spool.open_list().map(|list| self.list = Some(list)),
-        };
-        admitted.and_then(|()| self.spool.admit(staged)).map_err(|error| storage_refusal(&error))?;
-        self.put(record);
-        Ok(())
     }
 
     /// Saves a changed job: in the spool, then in the index, then for watchers. The one way to change a job. One that
@@ -188,32 +177,47 @@ impl Ledger {
         }
     }
 
-    /// Makes all writes since the last call durable and returns the events that may now be seen.
-    pub(super) fn commit(&mut self) -> Result<Vec<Event>, Failed> {
-        let events = std::mem::take(&mut self.fresh);
+    /// Makes all writes since the last call durable and lets new jobs in, side by side: a row whose folder a power cut
+    /// takes is dropped at the next start. Returns the events that may now be seen.
+    pub(super) fn commit(&mut self, arrivals: &mut [Arrival]) -> Result<Vec<Event>, Failed> {
         if let Some(problem) = self.spool.failure() {
             self.failed.get_or_insert_with(|| Failed(problem.to_owned()));
         }
-        if std::mem::take(&mut self.dirty)
-            && self.failed.is_none()
-            && let Err(error) = self.sync()
+        if self.failed.is_none()
+            && let Err(error) = self.sync(arrivals)
         {
             self.fail(&error);
         }
+        let events = std::mem::take(&mut self.fresh);
         match &self.failed {
             Some(failed) => Err(failed.clone()),
             None => Ok(events),
         }
     }
 
-    /// Syncs the index and, where jobs have come in, the spool's list. Neither waits for the other: a row whose folder a
-    /// power cut takes is dropped at the next start.
-    fn sync(&mut self) -> Result<(), IndexError> {
-        let Some(list) = self.list.take() else { return self.index.sync() };
-        self.names.sync(list);
-        let indexed = self.index.sync();
-        self.names.synced()?;
-        indexed
+    fn sync(&mut self, arrivals: &mut [Arrival]) -> Result<(), IndexError> {
+        let staged: Vec<_> = arrivals.iter_mut().filter_map(|arrival| arrival.staged.take()).collect();
+        if !staged.is_empty() {
+            for arrival in arrivals.iter() {
+                self.put(&arrival.record);
+            }
+            self.admission.begin(staged);
+            self.sync_index()?;
+            for (id, refusal) in self.admission.refused()? {
+                if let Some(arrival) = arrivals.iter_mut().find(|arrival| arrival.record.job.id == id) {
+                    self.remove(&arrival.record);
+                    arrival.refusal = Some(refusal);
+                }
+            }
+            if let Some(problem) = self.spool.failure() {
+                return Err(io::Error::other(problem.to_owned()).into());
+            }
+        }
+        self.sync_index()
+    }
+
+    fn sync_index(&mut self) -> Result<(), IndexError> {
+        if std::mem::take(&mut self.dirty) { self.index.sync() } else { Ok(()) }
     }
 
     fn number(&mut self, body: EventBody) -> Option<Event> {

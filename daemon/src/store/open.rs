@@ -94,7 +94,7 @@ pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<
     let feed = Feed::new(past, complete_after, latest);
     let mut ledger = Ledger::new(index, Summaries::default(), Arc::clone(spool), sequence)?;
     reconcile(&mut ledger, spool, &mut report)?;
-    feed.publish(ledger.commit()?);
+    feed.publish(ledger.commit(&mut [])?);
     Ok(Opened { ledger, feed, report })
 }
 

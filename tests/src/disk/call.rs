@@ -26,6 +26,8 @@ pub enum What {
     Truncate(u64),
     /// What is in it survives a power cut from here on; a folder's names are what is in it.
     Sync,
+    /// Everything in the watched folder survives a power cut from here on.
+    SyncAll,
     /// Writing back was begun; nothing is promised.
     Flush,
     /// It has this name now.
@@ -64,6 +66,7 @@ fn next<'a>(log: &'a [u8], root: &Path) -> Option<(Call, &'a [u8])> {
         b'w' => What::Write(offset, content.to_owned()),
         b't' => What::Truncate(offset),
         b's' => What::Sync,
+        b'e' => What::SyncAll,
         b'f' => What::Flush,
         b'r' => What::Rename(below(content)),
         b'm' => What::MakeFolder,

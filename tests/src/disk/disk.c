@@ -27,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { CREATE = 'c', WRITE = 'w', TRUNCATE = 't', SYNC = 's', FLUSH = 'f', RENAME = 'r', MKDIR = 'm', REMOVE = 'd', SAID = 'a' };
+enum { CREATE = 'c', WRITE = 'w', TRUNCATE = 't', SYNC = 's', SYNC_ALL = 'e', FLUSH = 'f', RENAME = 'r', MKDIR = 'm', REMOVE = 'd', SAID = 'a' };
 
 struct entry {
     uint64_t operation, inode, offset, path_bytes, content_bytes;
@@ -228,17 +228,18 @@ int ftruncate64(int file, off64_t bytes) {
 
 int ftruncate(int file, off_t bytes) { return ftruncate64(file, bytes); }
 
-static int sync_by(long call, int file) {
+static int sync_by(long call, int operation, int file) {
     char path[PATH_MAX];
     if (!path_of(file, path)) return syscall(call, file);
-    TAKE_TURN(SYNC, path);
+    TAKE_TURN(operation, path);
     int result = syscall(call, file);
-    if (!result) note(SYNC, inode_of(file), 0, path, NULL, 0);
+    if (!result) note(operation, inode_of(file), 0, path, NULL, 0);
     return done(verdict, result);
 }
 
-int fsync(int file) { return sync_by(SYS_fsync, file); }
-int fdatasync(int file) { return sync_by(SYS_fdatasync, file); }
+int fsync(int file) { return sync_by(SYS_fsync, SYNC, file); }
+int fdatasync(int file) { return sync_by(SYS_fdatasync, SYNC, file); }
+int syncfs(int file) { return sync_by(SYS_syncfs, SYNC_ALL, file); }
 
 /* Starts writing back and promises nothing: it is noted as what it is, a moment. */
 int sync_file_range(int file, off64_t offset, off64_t bytes, unsigned flags) {

@@ -68,7 +68,8 @@ impl Platter {
             }
             What::Write(offset, bytes) => self.change(call, Change::Write(*offset, bytes.clone())),
             What::Truncate(bytes) => self.change(call, Change::Length(*bytes)),
-            What::Sync => self.sync(call),
+            What::Sync => self.of(call).sync(),
+            What::SyncAll => self.nodes.iter_mut().for_each(Node::sync),
             What::Rename(to) => {
                 let node = self.find(&call.path).unwrap_or_else(|| panic!("{} is unknown", call.path.display()));
                 self.name(&call.path, None);
@@ -149,15 +150,17 @@ impl Platter {
         let Node::File { since, .. } = self.of(call) else { panic!("{} is a folder", call.path.display()) };
         since.push(change);
     }
+}
 
-    fn sync(&mut self, call: &Call) {
-        match self.of(call) {
-            Node::File { safe, since } => {
+impl Node {
+    fn sync(&mut self) {
+        match self {
+            Self::File { safe, since } => {
                 for change in since.drain(..) {
                     change.make(safe);
                 }
             }
-            Node::Folder { safe, now } => safe.clone_from(now),
+            Self::Folder { safe, now } => safe.clone_from(now),
         }
     }
 }

@@ -19,6 +19,7 @@ impl SyncNames {
         let came = match &call.what {
             What::Rename(to) => to,
             What::Create | What::MakeFolder | What::Remove => &call.path,
+            What::SyncAll => return Some("everything".to_owned()),
             What::Sync => {
                 let name = plain(&call.path);
                 return Some(match self.last.get(&call.path) {

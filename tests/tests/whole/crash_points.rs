@@ -36,6 +36,7 @@ fn points(calls: &[Call]) -> BTreeSet<Point> {
             What::Write(..) => ('w', &call.path),
             What::Truncate(_) => ('t', &call.path),
             What::Sync => ('s', &call.path),
+            What::SyncAll => ('e', &call.path),
             What::Flush => ('f', &call.path),
             What::Rename(to) => ('r', to),
             What::MakeFolder => ('m', &call.path),

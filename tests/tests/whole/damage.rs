@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon::record::Record;
+use daemon::spool::Spool;
 use protocol::{JobId, StateName};
 use tests::Chance;
 use tests::disk::{Cut, Platter};
@@ -20,8 +21,18 @@ const DAMAGES: u64 = 32;
 /// A start takes 10 seconds at most; a machine that does much else may take a little longer.
 const LONGEST_START: Duration = Duration::from_secs(30);
 
-/// Leaves a data folder as a kill at some moment does, and damages some of its files; returns these.
-fn damaged(life: &Life, seed: u64, data: &Path) -> (Vec<(PathBuf, &'static str)>, BTreeMap<JobId, Record>) {
+/// A data folder with damage in it.
+struct Damaged {
+    /// What was done to which files.
+    done: Vec<(PathBuf, &'static str)>,
+    /// The jobs that had a folder, as that was.
+    truth: BTreeMap<JobId, Record>,
+    /// Jobs that were just arriving: a start may let them in.
+    arriving: Vec<JobId>,
+}
+
+/// Leaves a data folder as a kill at some moment does, and damages some of its files.
+fn damaged(life: &Life, seed: u64, data: &Path) -> Damaged {
     let mut chance = Chance(seed);
     let calls = life.calls.len() / 3 + chance.below(life.calls.len() as u64 * 2 / 3) as usize;
     let mut platter = Platter::empty();
@@ -35,6 +46,7 @@ fn damaged(life: &Life, seed: u64, data: &Path) -> (Vec<(PathBuf, &'static str)>
             truth.insert(id, Record::from_json(&fs::read(folder.path().join("job.json")).unwrap()).unwrap());
         }
     }
+    let arriving = Spool::unsettled(data).unwrap();
     let (mut index, mut spool) = (Vec::new(), Vec::new());
     list(&data.join("index"), &mut index);
     index.push(data.join("sequence"));
@@ -46,7 +58,7 @@ fn damaged(life: &Life, seed: u64, data: &Path) -> (Vec<(PathBuf, &'static str)>
         let file = files[chance.below(files.len() as u64) as usize].clone();
         done.push((file.clone(), harm(&file, &mut chance)));
     }
-    (done, truth)
+    Damaged { done, truth, arriving }
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -106,7 +118,7 @@ struct Start {
 fn judge(life: &Life, seed: u64) -> Result<Start, String> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let (done, truth) = damaged(life, seed, &data);
+    let Damaged { done, truth, arriving } = damaged(life, seed, &data);
     let hurt: BTreeSet<JobId> = done
         .iter()
         .filter_map(|(file, _)| file.strip_prefix(data.join("spool")).ok()?.iter().next()?.to_str()?.parse().ok())
@@ -118,7 +130,7 @@ fn judge(life: &Life, seed: u64) -> Result<Start, String> {
     let house = Reopened::open(&data).map_err(said)?;
     let took = began.elapsed();
     let (restored, is_set_aside) = (house.report.restored, house.report.set_aside.is_some());
-    let kept = keeps(&house, &truth, &hurt);
+    let kept = keeps(&house, &truth, &arriving, &hurt);
     house.close();
     kept.map_err(said)?;
     if took > LONGEST_START {
@@ -128,7 +140,12 @@ fn judge(life: &Life, seed: u64) -> Result<Start, String> {
 }
 
 /// Checks every job whose folder is whole, and that the store can be written.
-fn keeps(house: &Reopened, truth: &BTreeMap<JobId, Record>, hurt: &BTreeSet<JobId>) -> Result<(), String> {
+fn keeps(
+    house: &Reopened,
+    truth: &BTreeMap<JobId, Record>,
+    arriving: &[JobId],
+    hurt: &BTreeSet<JobId>,
+) -> Result<(), String> {
     for (id, kept) in truth {
         let row = house.store.record(*id).map_err(|error| error.to_string())?;
         let is_reported = house.report.unreadable.iter().any(|line| line.starts_with(&id.to_string()));
@@ -149,8 +166,9 @@ fn keeps(house: &Reopened, truth: &BTreeMap<JobId, Record>, hurt: &BTreeSet<JobI
         let written = house.store.write(move |ledger| ledger.save(&row).map_err(|refusal| refusal.detail));
         written.durable_blocking().map_err(|error| error.to_string())??;
     }
-    let listed = house.store.summaries(|jobs| jobs.oldest_first().count());
-    if listed > truth.len() { Err(format!("{listed} jobs of {}", truth.len())) } else { Ok(()) }
+    let listed = house.store.summaries(|jobs| jobs.oldest_first().map(|(id, _)| id).collect::<Vec<_>>());
+    let strangers: Vec<_> = listed.iter().filter(|id| !truth.contains_key(id) && !arriving.contains(id)).collect();
+    if strangers.is_empty() { Ok(()) } else { Err(format!("there was no {strangers:?}")) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

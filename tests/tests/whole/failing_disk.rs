@@ -10,10 +10,10 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tests::disk::{Disk, Fate, Rule};
-use tests::{picture, tiny_training};
+use tests::{noise, picture, tiny_training};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::crash::Atelierd;
+use crate::crash::{Atelierd, jobs};
 use crate::program::{Running, atelierd, refusal};
 
 /// Error numbers of Linux: an input or output error, no permission, no space left, a file system that is read-only.
@@ -45,7 +45,11 @@ impl<'a> Patient<'a> {
     }
 
     async fn submit(&self) -> Response {
-        let photo = Part::bytes(picture(48, 32)).file_name("photo.png");
+        self.send(picture(48, 32)).await
+    }
+
+    async fn send(&self, photo: Vec<u8>) -> Response {
+        let photo = Part::bytes(photo).file_name("photo.png");
         let form = Form::new().part("image", photo).text("style", "great-wave");
         self.client.post(format!("{}/v1/stylize", self.daemon.url)).multipart(form).send().await.unwrap()
     }
@@ -123,15 +127,18 @@ fn a_folder_that_cannot_be_made_stops_the_start_with_one_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_sync_that_failed_nothing_is_accepted_until_a_restart() {
     let Some(mut disk) = Disk::open() else { return };
-    let syncs = ["*/incoming/*/input", "*/incoming/*/job.json", &format!("*/incoming/{ID}"), "*/spool", "*/index/db"];
-    for pattern in syncs {
+    // Those of a photo whose folder is synced itself, and those of a small one.
+    let folder = format!("*/incoming/{ID}");
+    let large = ["*/incoming/*/input", "*/incoming/*/job.json", &folder, "*/spool"].map(|sync| (noise(), sync));
+    let small = ["*/arrivals-?", "*/index/db"].map(|sync| (picture(48, 32), sync));
+    for (photo, pattern) in large.into_iter().chain(small) {
         let folder = tempfile::tempdir().unwrap();
         let patient = Patient::start(&disk, folder.path());
         let kept = patient.accepted().await;
         patient.reaches(&kept, "succeeded").await;
         disk.rule(&Rule { fate: Fate::Fail(EIO), nth: 1, operations: "s", pattern });
         assert_eq!(
-            code(patient.submit().await).await,
+            code(patient.send(photo).await).await,
             (StatusCode::SERVICE_UNAVAILABLE, "storage_failed".to_owned()),
             "{pattern}"
         );
@@ -152,7 +159,7 @@ async fn after_a_sync_that_failed_nothing_is_accepted_until_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_painting_that_could_not_be_synced_is_painted_again_after_a_restart() {
     let Some(mut disk) = Disk::open() else { return };
-    for pattern in ["*/.result", "*/.job.json", &format!("*/spool/{ID}")] {
+    for pattern in ["*/spool", "*/.result", "*/.job.json", &format!("*/spool/{ID}")] {
         let folder = tempfile::tempdir().unwrap();
         let patient = Patient::start(&disk, folder.path());
         disk.rule(&Rule { fate: Fate::Fail(EIO), nth: 1, operations: "s", pattern });
@@ -176,10 +183,12 @@ async fn a_disk_that_takes_nothing_leaves_nothing_half_done_and_is_used_again_wh
     for (error, expected) in
         [(ENOSPC, (507, "storage_full")), (EIO, (503, "storage_failed")), (EROFS, (503, "storage_failed"))]
     {
-        for operations in ["c", "w", "m", "r"] {
+        for (operations, photo) in
+            ["c", "w", "m", "r"].into_iter().flat_map(|kind| [(kind, picture(48, 32)), (kind, noise())])
+        {
             let before = patient.files("spool");
             disk.rule(&Rule { fate: Fate::Fail(error), nth: 0, operations, pattern: "*/spool/*" });
-            let (status, code) = code(patient.submit().await).await;
+            let (status, code) = code(patient.send(photo).await).await;
             assert_eq!((status.as_u16(), code.as_str()), expected, "{operations}");
             assert_eq!(patient.files("spool"), before, "{operations}");
             assert_eq!(patient.files("spool/incoming"), [""; 0], "{operations}");
@@ -189,6 +198,9 @@ async fn a_disk_that_takes_nothing_leaves_nothing_half_done_and_is_used_again_wh
     }
     let job = patient.accepted().await;
     patient.reaches(&job, "succeeded").await;
+    drop(patient);
+    let patient = Patient::start(&disk, folder.path());
+    assert_eq!(jobs(&patient.daemon.url).await, [(job, "succeeded".to_owned())], "what was refused stays away");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,8 @@ const JOBS: [(&str, StateName); 4] = [
     ("01a20f21-a17d-70df-bf2c-f0cf040e61fa", StateName::Succeeded),
     ("01a20f21-a181-711b-b3cb-10b405589b1e", StateName::Cancelled),
 ];
+const TORN: &str = "01a22c1c-de0a-70e6-95b7-d0d76b7bbe64";
+const LOST: &str = "01a22c1c-de17-70cc-b93b-29fa1ca71a5a";
 const TRAINING: &str = "01a20f21-8bdd-747d-a0ff-f4e2315d1601";
 
 fn copy(from: &Path, to: &Path) {
@@ -33,14 +35,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn golden(data: &Path) {
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-2"), data);
+fn golden(name: &str, data: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name), data);
 }
 
 #[test]
 fn a_store_of_the_second_version_opens_as_it_was_left() {
     let folder = tempfile::tempdir().unwrap();
-    golden(folder.path());
+    golden("store-2", folder.path());
     let house = Reopened::open(folder.path()).unwrap();
     assert_eq!(house.report, daemon::store::Report { jobs: JOBS.len(), ..Default::default() });
     for (id, state) in JOBS {
@@ -60,10 +62,31 @@ fn a_store_of_the_second_version_opens_as_it_was_left() {
     house.close();
 }
 
+/// What a power cut left of three photos that had just arrived, and of one that was forgotten by then: the journal, and
+/// one folder, in pieces.
+#[test]
+fn a_journal_of_arrivals_of_the_second_version_makes_its_jobs_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    golden("store-2-cut", folder.path());
+    let house = Reopened::open(folder.path()).unwrap();
+    assert_eq!((house.spool.completed(), house.report.restored), (3, 3));
+    let ids = ["01a22c1c-ddf2-7153-9c9d-181c4df29369", TORN, LOST].map(|id| id.parse::<JobId>().unwrap());
+    assert_eq!(house.spool.list().unwrap(), ids);
+    for id in ids {
+        house.is_whole(id).unwrap();
+        assert_eq!(house.store.record(id).unwrap().unwrap().job.state.name(), StateName::Queued);
+    }
+    let caller = house.store.record(ids[0]).unwrap().unwrap().origin.caller;
+    for (key, id) in [("torn", TORN), ("lost", LOST)] {
+        assert_eq!(house.store.job_of_key(&caller, key).unwrap(), Some(id.parse().unwrap()));
+    }
+    house.close();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_of_the_second_version_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    golden(&folder.path().join("data"));
+    golden("store-2", &folder.path().join("data"));
     let daemon = Atelierd::start(folder.path());
     let url = format!("{}/v1/jobs/{TRAINING}", daemon.url);
     let resumed = Client::new().post(format!("{url}/resume")).send().await.unwrap();

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use tests::Chance;
-use tests::disk::{Cut, Platter, SyncNames};
+use tests::disk::{Cut, Platter, SyncNames, Told};
 
 use crate::recorded_life::{DATA, Life, recorded};
 use crate::reopened::Reopened;
@@ -126,7 +126,7 @@ const NEEDLESS: [&str; 7] = [
     "data/sequence.new",
 ];
 
-/// How many calls after a sync that was left out a power cut comes at the latest.
+/// How many calls after a sync that was left out a power cut comes at the latest, if not when the next job is told.
 const SOON: usize = 25;
 
 /// How often chance says at such a moment what is kept.
@@ -147,7 +147,11 @@ fn syncs(life: &Life) -> BTreeMap<String, Vec<usize>> {
 fn failure_without(life: &Life, sync: &str, times: &[usize]) -> Option<String> {
     let cases = |cuts: &[Cut]| {
         let mut replay = Replay::new(life, Some(sync));
-        let moments = times.iter().take(8).flat_map(|at| at + 1..at + SOON);
+        let next_job = |at: usize| {
+            let jobs = life.facts.iter().filter(|fact| matches!(fact.told, Told::Job(..)));
+            jobs.map(|fact| fact.after + 1).find(|told| *told > at)
+        };
+        let moments = times.iter().take(8).flat_map(|at| (at + 1..at + SOON).chain(next_job(*at)));
         let moments: BTreeSet<_> = moments.map(|calls| calls.min(life.calls.len())).collect();
         let cases = moments.into_iter().flat_map(|calls| cuts.iter().map(move |&cut| (calls, cut)));
         let mut cases = cases.map(|(calls, cut)| Case { calls, cut, index: Index::Lost });

@@ -9,7 +9,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tests::disk::{Call, Disk, Fact, Told, facts};
-use tests::{picture, tiny_training};
+use tests::{noise, picture, tiny_training};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -124,8 +124,8 @@ async fn record() -> Option<Life> {
     std::fs::create_dir(&home).unwrap();
     let mut sent = BTreeMap::new();
     let training = youth(&start(&disk, folder.path(), &home), &mut sent).await;
-    prime(&start(&disk, folder.path(), &home), &training, &mut sent).await;
-    age(&start(&disk, folder.path(), &home), &training, &mut sent).await;
+    let cancelled = prime(&start(&disk, folder.path(), &home), &training, &mut sent).await;
+    age(&start(&disk, folder.path(), &home), &training, &cancelled, &mut sent).await;
     let calls = disk.calls(&home);
     let facts = facts(&calls);
     let keys = sent.into_iter().map(|(id, key)| (id.parse().unwrap(), key)).collect();
@@ -185,7 +185,7 @@ async fn youth(daemon: &Atelierd, sent: &mut BTreeMap<String, String>) -> String
     training
 }
 
-async fn prime(daemon: &Atelierd, training: &str, sent: &mut BTreeMap<String, String>) {
+async fn prime(daemon: &Atelierd, training: &str, sent: &mut BTreeMap<String, String>) -> String {
     let visitor = Visitor { daemon, client: Client::new() };
     visitor.watch();
     visitor.ask(Method::POST, &format!("/v1/jobs/{training}/resume")).await;
@@ -195,15 +195,23 @@ async fn prime(daemon: &Atelierd, training: &str, sent: &mut BTreeMap<String, St
     let url = format!("{}/v1/jobs/{training}", daemon.url);
     let noted = visitor.client.patch(url).json(&json!({ "note": "seen" })).send().await.unwrap();
     assert_eq!(noted.json::<Value>().await.unwrap()["note"], "seen");
-    sent.insert(third, "third".into());
+    sent.insert(third.clone(), "third".into());
+    third
 }
 
-async fn age(daemon: &Atelierd, training: &str, sent: &mut BTreeMap<String, String>) {
+async fn age(daemon: &Atelierd, training: &str, cancelled: &str, sent: &mut BTreeMap<String, String>) {
     let visitor = Visitor { daemon, client: Client::new() };
-    visitor.watch();
+    let mut events = visitor.watch();
+    hear(&mut events, "event: snapshot").await;
+    // No journal speaks of it any more.
+    visitor.ask(Method::DELETE, &format!("/v1/jobs/{cancelled}?purge=true")).await;
+    hear(&mut events, "event: forgotten").await;
     visitor.succeeds(training).await;
     let form = Form::new().part("image", file(40)).part("artwork", file(64)).part("artwork", file(72));
     let painting = visitor.send("/v1/paint", "painting", form.text("steps", "4")).await;
     visitor.succeeds(&painting).await;
-    sent.insert(painting, "painting".into());
+    let form = Form::new().part("image", Part::bytes(noise()).file_name("noise.png")).text("style", "great-wave");
+    let large = visitor.send("/v1/stylize", "large", form).await;
+    visitor.succeeds(&large).await;
+    sent.extend([(painting, "painting".into()), (large, "large".into())]);
 }

@@ -60,12 +60,19 @@ pub(super) fn check(config: &Config, claim: &Claim, repair: Repair, program: Opt
 
 /// Looks without changing anything.
 fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
-    let records = match records(&data.join("spool")) {
-        Ok(records) => records,
+    let read = records(&data.join("spool")).and_then(|records| Ok((records, Spool::unsettled(data)?)));
+    let (mut records, unsettled) = match read {
+        Ok(read) => read,
         Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
     };
     let readable = records.iter().filter(|(_, record)| record.is_ok()).count();
     let mut findings = vec![Finding::fine("data", format!("{readable} jobs in {}", data.display()))];
+    if !unsettled.is_empty() {
+        let text =
+            format!("{} jobs in the journal of arrivals, from which the next start makes them whole", unsettled.len());
+        findings.push(Finding::fine("data", text));
+    }
+    records.retain(|(id, record)| record.is_ok() || !unsettled.contains(id));
     findings.extend(records.iter().filter_map(|(id, record)| {
         let problem = record.as_ref().err()?;
         Some(Finding::wrong(
@@ -124,14 +131,20 @@ fn index(data: &Path, jobs: usize, program: Option<&Path>) -> Option<Finding> {
 /// Does what a start does: the index is held against the spool, and rebuilt where it is damaged.
 fn mend(config: &Config, program: Option<&Path>) -> Vec<Finding> {
     let data = &config.data.dir;
-    let opened = Spool::open(data, config.data.reserve_bytes)
-        .map_err(|error| error.to_string())
-        .and_then(|spool| store::open(data, &Arc::new(spool), program).map_err(|error| error.to_string()));
-    let report = match opened {
-        Ok(opened) => opened.report,
+    let opened = Spool::open(data, config.data.reserve_bytes).map_err(|error| error.to_string()).and_then(|spool| {
+        let completed = spool.completed();
+        let opened = store::open(data, &Arc::new(spool), program).map_err(|error| error.to_string())?;
+        Ok((opened.report, completed))
+    });
+    let (report, completed) = match opened {
+        Ok(opened) => opened,
         Err(problem) => return vec![Finding::wrong("data", format!("{}: {problem}", data.display()))],
     };
     let mut findings = vec![Finding::fine("data", format!("{} jobs in {}", report.jobs, data.display()))];
+    if completed > 0 {
+        let text = format!("{completed} new jobs that a power cut had left in pieces are whole again");
+        findings.push(Finding::mended("data", text));
+    }
     if let Some(aside) = &report.set_aside {
         let text = format!("the damaged one is set aside in {}, and a new one is made", aside.display());
         findings.push(Finding::mended("index", text));

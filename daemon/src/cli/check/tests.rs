@@ -69,6 +69,22 @@ fn a_damaged_record_is_named_and_written_anew_from_the_index() {
 }
 
 #[test]
+fn a_new_job_that_a_power_cut_left_in_pieces_is_made_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (house, record) = (House::open(folder.path()), fixtures::record());
+    house.accept(&record);
+    house.crash();
+    fs::write(folder.path().join(format!("spool/{}/job.json", record.job.id)), "").unwrap();
+    let findings = look(folder.path(), Repair::No);
+    assert!(findings.iter().any(|(_, text)| text.starts_with("1 jobs in the journal of arrivals")), "{findings:?}");
+    assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Fine), "{findings:?}");
+    let findings = look(folder.path(), Repair::Yes);
+    let whole = |(verdict, text): &(_, String)| *verdict == Verdict::Mended && text.contains("are whole again");
+    assert!(findings.iter().any(whole), "{findings:?}");
+    assert_eq!(look(folder.path(), Repair::No)[0].1, format!("1 jobs in {}", folder.path().display()));
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let [first, _] = left_behind(folder.path());
