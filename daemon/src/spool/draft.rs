@@ -45,7 +45,7 @@ impl Draft {
         Self { content: Content::Memory(Vec::new(), path), hasher: Sha256::new(), bytes: 0, limit }
     }
 
-    /// Appends bytes. Blocks on the disk once there are more than [`SMALL_BYTES`], if only for its cache: syncing happens
+    /// Appends bytes. Blocks on the disk once there are more than 128 KiB, if only for its cache: syncing happens
     /// once, when the job is made.
     ///
     /// # Errors
