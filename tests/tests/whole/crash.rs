@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tests::{Chance, picture, tiny_training};
 use tokio::sync::Notify;
@@ -54,6 +55,12 @@ impl Atelierd {
             return None;
         };
         Some(Self { child, url })
+    }
+
+    /// Asks it to end, unless it has, and waits until it has.
+    pub(crate) fn end(mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn kill(&mut self) {

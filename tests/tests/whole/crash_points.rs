@@ -122,6 +122,7 @@ async fn survives(disk: &mut Disk, styles: &Path, point: &Point, fate: Fate, exp
         if let Some(job) = &acknowledged {
             result(&daemon, job).await;
         }
+        daemon.end();
     }
     disk.mend();
     let daemon = place.start(disk).unwrap_or_else(|| panic!("{fate:?} {point:?}: it does not start again"));
@@ -144,7 +145,7 @@ async fn a_kill_before_or_after_anything_that_is_written_loses_nothing_and_does_
     let place = Place { folder: folder.path(), styles: &styles };
     let daemon = place.start(&disk).unwrap();
     let expected = result(&daemon, &submit(&daemon).await.unwrap()).await.unwrap();
-    drop(daemon);
+    daemon.end();
     let points = points(&disk.calls(&folder.path().join("home")));
     let wanted = std::env::var("ATELIER_CRASH_POINTS").map_or(POINTS, |text| text.parse().unwrap());
     let mut cases: Vec<_> =

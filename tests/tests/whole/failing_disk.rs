@@ -157,6 +157,24 @@ async fn after_a_sync_that_failed_nothing_is_accepted_until_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_can_not_make_what_arrived_safe_stops_with_one_line_and_keeps_it() {
+    let Some(mut disk) = Disk::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let patient = Patient::start(&disk, folder.path());
+    let job = patient.accepted().await;
+    // Killed: the journal still has the job.
+    drop(patient);
+    disk.rule(&Rule { fate: Fate::Fail(EIO), nth: 1, operations: "e", pattern: "*/spool" });
+    let mut command = atelierd(folder.path());
+    disk.put_under(&mut command, folder.path());
+    let line = refusal(&command.args(["--listen", "127.0.0.1:0", "--data", "data"]).output().unwrap());
+    assert!(line.contains("the data folder data can't be used: Input/output error (os error 5)"), "{line}");
+    disk.mend();
+    let patient = Patient::start(&disk, folder.path());
+    patient.reaches(&job, "succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_painting_that_could_not_be_synced_is_painted_again_after_a_restart() {
     let Some(mut disk) = Disk::open() else { return };
     for pattern in ["*/spool", "*/.result", "*/.job.json", &format!("*/spool/{ID}")] {
