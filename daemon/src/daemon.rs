@@ -146,9 +146,7 @@ impl Daemon {
     pub fn sweep(&self) {
         retention::sweep(&self.store, &self.spool, &self.intake.config().data);
         retention::wake_those_with_room(&self.store, &self.spool, &self.dispatch);
-        if let Err(error) = self.spool.settle() {
-            tracing::error!(%error, "the journal of arrivals could not be settled; nothing more is accepted");
-        }
+        self.spool.settle();
     }
 
     /// Accepts nothing more, stops the devices, and answers everyone who waits; the front doors then close by
@@ -168,9 +166,7 @@ impl Daemon {
         if self.store_thread.join().is_err() {
             tracing::error!("the store's thread panicked");
         }
-        if let Err(error) = self.spool.settle() {
-            tracing::error!(%error, "the journal of arrivals could not be settled; the next start does it");
-        }
+        self.spool.settle();
     }
 }
 

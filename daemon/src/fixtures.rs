@@ -32,7 +32,8 @@ impl House {
     pub(crate) fn close(self) {
         let spool = Arc::clone(&self.spool);
         self.crash();
-        spool.settle().unwrap();
+        spool.settle();
+        assert_eq!(spool.failure(), None);
     }
 
     /// Ends the writing thread and lets go of sled's lock; the journal of arrivals stays as it is.

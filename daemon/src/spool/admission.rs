@@ -44,14 +44,14 @@ impl Spool {
             let files: Option<Vec<_>> = std::iter::once(Some(json.as_slice())).chain(uploads).collect();
             files.filter(|_| self.has_room.load(Ordering::Acquire)).map(|files| arrivals::arrival(id, &files))
         };
-        let mut staged = Staged::create(id, self.incoming.join(id.to_string()), entry)?;
-        staged.take("input", input)?;
+        let staged = Staged::create(id, self.incoming.join(id.to_string()), entry)?;
+        let mut files = vec![staged.take("input", input)?];
         for (number, artwork) in (1..).zip(artworks) {
-            staged.take(&artwork_name(number), artwork)?;
+            files.push(staged.take(&artwork_name(number), artwork)?);
         }
-        staged.write("job.json", &json)?;
+        files.push(staged.write("job.json", &json)?);
         if staged.entry.is_none() {
-            staged.sync(&self.trust)?;
+            staged.sync(&files, &self.trust)?;
         }
         Ok(staged)
     }
@@ -63,13 +63,13 @@ impl Spool {
         let entries: Vec<_> = staged.iter().filter_map(|staged| staged.entry.as_deref()).collect();
         let noted = if entries.is_empty() { Ok(()) } else { arrivals.add(&entries.concat(), &self.trust) };
         let noted = noted.map_err(|error| storage_refusal(&error));
-        self.has_room.store(CAN_SYNC_ALL && !arrivals.is_full(), Ordering::Release);
+        self.note_room(&arrivals);
         let (mut refused, mut must_list) = (Vec::new(), false);
-        for mut staged in staged {
-            let (id, has_entry) = (staged.id(), staged.entry.take().is_some());
+        for staged in staged {
+            let (id, has_entry) = (staged.id(), staged.entry.is_some());
             let admitted = match &noted {
                 Err(refusal) if has_entry => Err(refusal.clone()),
-                _ => self.let_in(staged, has_entry, &mut arrivals).map_err(|error| storage_refusal(&error)),
+                _ => self.let_in(staged, &mut arrivals).map_err(|error| storage_refusal(&error)),
             };
             match admitted {
                 Ok(()) => must_list |= !has_entry,
@@ -83,10 +83,10 @@ impl Spool {
         refused
     }
 
-    fn let_in(&self, staged: Staged, has_entry: bool, arrivals: &mut Arrivals) -> io::Result<()> {
+    fn let_in(&self, staged: Staged, arrivals: &mut Arrivals) -> io::Result<()> {
         let id = staged.id();
         self.trust.check()?;
-        if has_entry {
+        if staged.entry.is_some() {
             arrivals.enters(id);
         }
         staged.rename(&self.root).inspect_err(|_| {
@@ -104,23 +104,25 @@ impl Spool {
     }
 
     /// Makes the folders of all jobs safe that are so only by the journal, and empties it. Takes as long as the disk
-    /// needs for all that it has to write.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn settle(&self) -> io::Result<()> {
+    /// needs for all that it has to write. What fails is told and remembered as any failed sync is.
+    pub fn settle(&self) {
         let _one = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(full) = self.turn() else { return Ok(()) };
-        self.trust.sync_all(&self.list, &self.root)?;
-        self.arrivals().empty(full, &self.trust)
+        let Some(full) = self.turn() else { return };
+        if self.trust.sync_all(&self.list, &self.root).is_ok() {
+            let _ = self.arrivals().empty(full, &self.trust);
+        }
     }
 
     /// Begins with the journal's other file, and returns which one is to be emptied.
     fn turn(&self) -> Option<usize> {
         let mut arrivals = self.arrivals();
         let full = arrivals.turn();
-        self.has_room.store(CAN_SYNC_ALL && !arrivals.is_full(), Ordering::Release);
+        self.note_room(&arrivals);
         full
+    }
+
+    fn note_room(&self, arrivals: &Arrivals) {
+        self.has_room.store(CAN_SYNC_ALL && !arrivals.is_full(), Ordering::Release);
     }
 
     pub(super) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
@@ -276,7 +278,8 @@ mod tests {
     fn a_settled_journal_is_empty_and_its_jobs_need_it_no_more() {
         let data = tempfile::tempdir().unwrap();
         let (house, [first, second]) = arrived(data.path());
-        house.spool.settle().unwrap();
+        house.spool.settle();
+        assert_eq!(house.spool.failure(), None);
         assert!(Spool::unsettled(data.path()).unwrap().is_empty());
         let third = fixtures::record();
         house.accept(&third);

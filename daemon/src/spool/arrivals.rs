@@ -146,7 +146,7 @@ impl Arrivals {
         Ok(Self { files, open: 0, unlisted: HashSet::new() })
     }
 
-    /// Says whether no more entries are taken: one file is full, and the other's jobs are not yet safe.
+    /// Says whether the open file takes no more entries, until the other's turn comes.
     pub(super) fn is_full(&self) -> bool {
         self.files[self.open].bytes >= FILE_BYTES
     }

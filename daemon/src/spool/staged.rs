@@ -19,15 +19,13 @@ pub struct Staged {
     folder: PathBuf,
     /// The entry that makes the job safe, unless its folder is.
     pub(super) entry: Option<Vec<u8>>,
-    /// What is to be synced.
-    files: Vec<(File, PathBuf)>,
     is_in: bool,
 }
 
 impl Staged {
     pub(super) fn create(id: JobId, folder: PathBuf, entry: Option<Vec<u8>>) -> io::Result<Self> {
         fs::create_dir(&folder)?;
-        Ok(Self { id, folder, entry, files: Vec::new(), is_in: false })
+        Ok(Self { id, folder, entry, is_in: false })
     }
 
     /// Returns the job's id.
@@ -36,28 +34,25 @@ impl Staged {
         self.id
     }
 
-    /// Takes an upload in.
-    pub(super) fn take(&mut self, name: &str, upload: Draft) -> io::Result<()> {
+    /// Takes an upload in, and returns the file for syncing.
+    pub(super) fn take(&self, name: &str, upload: Draft) -> io::Result<(File, PathBuf)> {
         let path = self.folder.join(name);
-        let file = upload.settle(&path)?;
-        self.files.push((file, path));
-        Ok(())
+        Ok((upload.settle(&path)?, path))
     }
 
-    /// Writes a file.
-    pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a file, and returns it for syncing.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<(File, PathBuf)> {
         let path = self.folder.join(name);
         let mut file = File::create(&path)?;
         file.write_all(bytes)?;
-        self.files.push((file, path));
-        Ok(())
+        Ok((file, path))
     }
 
     /// Makes the files and their names in the folder survive a power cut.
-    pub(super) fn sync(&mut self, trust: &Trust) -> io::Result<()> {
+    pub(super) fn sync(&self, files: &[(File, PathBuf)], trust: &Trust) -> io::Result<()> {
         let names = File::open(&self.folder)?;
-        for (file, path) in self.files.drain(..) {
-            trust.sync(&file, &path)?;
+        for (file, path) in files {
+            trust.sync(file, path)?;
         }
         trust.sync(&names, &self.folder)
     }

@@ -39,13 +39,7 @@ impl Admission {
                 }
             }
         };
-        let settle = move || {
-            while settling.recv().is_ok() {
-                if let Err(error) = settled.settle() {
-                    tracing::error!(%error, "the journal of arrivals could not be settled");
-                }
-            }
-        };
+        let settle = move || settling.iter().for_each(|()| settled.settle());
         let thread =
             |name: &str, work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(work);
         let threads = vec![thread("admission", Box::new(admit))?, thread("settling", Box::new(settle))?];
