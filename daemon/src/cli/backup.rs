@@ -3,7 +3,8 @@
 //! It needs no help from the daemon, because of how the spool is written: every file is made under another name and
 //! renamed in, never changed in place, and a job's pictures are there before the record that speaks of them. So each
 //! job's record is copied first and its pictures after it; when the record has changed meanwhile, the job is copied
-//! again. The index is left out: a start makes it from the spool.
+//! again. The index is left out: a start makes it from the spool. So is the journal of arrivals: whatever it holds is in
+//! the folders, which only a power cut could take from them, and the copies are synced.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
