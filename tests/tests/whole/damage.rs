@@ -168,7 +168,10 @@ fn keeps(
     }
     let listed = house.store.summaries(|jobs| jobs.oldest_first().map(|(id, _)| id).collect::<Vec<_>>());
     let strangers: Vec<_> = listed.iter().filter(|id| !truth.contains_key(id) && !arriving.contains(id)).collect();
-    if strangers.is_empty() { Ok(()) } else { Err(format!("there was no {strangers:?}")) }
+    if !strangers.is_empty() {
+        return Err(format!("there was no {strangers:?}"));
+    }
+    listed.into_iter().filter(|id| !truth.contains_key(id)).try_for_each(|id| house.is_whole(id))
 }
 
 #[tokio::test(flavor = "multi_thread")]
