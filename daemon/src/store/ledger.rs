@@ -8,15 +8,12 @@ use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 
 use super::Failed;
 use super::admission::Admission;
-use super::index::{Index, IndexError, key_row};
+use super::index::{Index, IndexError};
 use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
 use crate::spool::{Spool, Staged, storage_refusal};
-
-/// How many event numbers back events are kept for watchers that come back.
-pub(super) const KEPT_EVENTS: u64 = 16_384;
 
 /// A new job at the door: its folder beside its place, and its record, which nobody knows of yet.
 pub(super) struct Arrival {
@@ -113,11 +110,18 @@ impl Ledger {
 
     /// Writes the row of a job whose spool folder says the same already, and tells watchers of its state.
     pub fn put(&mut self, record: &Record) {
-        self.put_quietly(record);
-        self.tell(EventBody::State(Box::new(record.job.clone())));
-        if record.job.state.is_finished() {
-            self.tell(EventBody::End { job: record.job.id });
+        let id = record.job.id;
+        let bodies = [
+            Some(EventBody::State(Box::new(record.job.clone()))),
+            record.job.state.is_finished().then_some(EventBody::End { job: id }),
+        ];
+        let events: Vec<_> = bodies.into_iter().flatten().filter_map(|body| self.number(body)).collect();
+        self.dirty = true;
+        match self.index.put(record, &events) {
+            Ok(()) => self.count(record),
+            Err(error) => self.fail(&error),
         }
+        self.fresh.extend(events);
     }
 
     /// Counts a job whose row is right already.
@@ -125,49 +129,25 @@ impl Ledger {
         self.summaries.write().unwrap_or_else(PoisonError::into_inner).put(record);
     }
 
-    /// Writes a job's row without telling anybody.
-    fn put_quietly(&mut self, record: &Record) {
-        let id = record.job.id;
-        let written = self.index.jobs.insert(id.as_bytes(), record.to_json()).and_then(|_| {
-            let Some(idempotency) = &record.origin.idempotency else { return Ok(()) };
-            let row = key_row(&record.origin.caller, &idempotency.key);
-            self.index.keys.insert(row, id.as_bytes().as_slice()).map(drop)
-        });
-        self.dirty = true;
-        match written {
-            Ok(()) => self.count(record),
-            Err(error) => self.fail(&error.into()),
-        }
-    }
-
-    /// Removes a job's row and its idempotency key.
+    /// Removes a job's row and its idempotency key, and tells watchers.
     pub(super) fn remove(&mut self, record: &Record) {
-        let id = record.job.id;
-        let removed = self.index.jobs.remove(id.as_bytes()).and_then(|_| {
-            let Some(idempotency) = &record.origin.idempotency else { return Ok(()) };
-            self.index.keys.remove(key_row(&record.origin.caller, &idempotency.key)).map(drop)
-        });
+        let forgotten = self.number(EventBody::Forgotten { job: record.job.id });
         self.dirty = true;
-        self.summaries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
-        match removed {
-            Ok(()) => self.tell(EventBody::Forgotten { job: id }),
-            Err(error) => self.fail(&error.into()),
+        self.summaries.write().unwrap_or_else(PoisonError::into_inner).remove(record.job.id);
+        if let Err(error) = self.index.remove(record, forgotten.as_slice()) {
+            self.fail(&error);
         }
+        self.fresh.extend(forgotten);
     }
 
     /// Gives an event its number and keeps it for watchers that come back.
     pub fn tell(&mut self, body: EventBody) {
         let Some(event) = self.number(body) else { return };
-        let key = event.sequence.to_be_bytes();
-        let kept = serde_json::to_vec(&event)
-            .map_err(IndexError::from)
-            .and_then(|row| Ok(self.index.events.insert(key, row)?))
-            .and_then(|_| Ok(trim(&self.index.events, event.sequence)?));
         self.dirty = true;
-        self.fresh.push(event);
-        if let Err(error) = kept {
+        if let Err(error) = self.index.keep(&event) {
             self.fail(&error);
         }
+        self.fresh.push(event);
     }
 
     /// Gives an event its number; it is forgotten when the daemon ends.
@@ -233,16 +213,4 @@ impl Ledger {
     fn fail(&mut self, error: &IndexError) {
         self.failed.get_or_insert_with(|| Failed(error.to_string()));
     }
-}
-
-/// Removes the events that are too old to be asked for.
-fn trim(events: &sled::Tree, newest: u64) -> Result<(), sled::Error> {
-    let oldest_kept = newest.saturating_sub(KEPT_EVENTS).to_be_bytes();
-    while let Some((key, _)) = events.first()? {
-        if key.as_ref() >= oldest_kept.as_slice() {
-            break;
-        }
-        events.remove(key)?;
-    }
-    Ok(())
 }

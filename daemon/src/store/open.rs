@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use protocol::{JobId, StateName};
+use protocol::{EventBody, JobId, StateName};
 
-use super::index::{Index, IndexError};
-use super::ledger::{KEPT_EVENTS, Ledger};
+use super::index::{Index, IndexError, KEPT_EVENTS};
+use super::ledger::Ledger;
 use super::summary::Summaries;
 use crate::disk::sync_folder;
 use crate::feed::Feed;
@@ -92,8 +92,14 @@ pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<
     let latest = sequence.last_given();
     let complete_after = index.born_after(latest)?.max(last_kept.saturating_sub(KEPT_EVENTS));
     let feed = Feed::new(past, complete_after, latest);
+    let taken_back = index.take_back(last_kept)?;
     let mut ledger = Ledger::new(index, Summaries::default(), Arc::clone(spool), sequence)?;
     reconcile(&mut ledger, spool, &mut report)?;
+    if let Some(id) = taken_back
+        && ledger.record(id).is_none()
+    {
+        ledger.tell(EventBody::Forgotten { job: id });
+    }
     feed.publish(ledger.commit(&mut [])?);
     Ok(Opened { ledger, feed, report })
 }

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use daemon::store::Summary;
+use protocol::{EventBody, JobId, StateName};
 use tests::Chance;
-use tests::disk::{Cut, Platter, SyncNames, Told};
+use tests::disk::{Call, Cut, Platter, SyncNames, Told, What};
 
 use crate::recorded_life::{DATA, Life, recorded};
 use crate::reopened::Reopened;
@@ -175,4 +177,60 @@ async fn a_power_cut_shows_when_any_sync_is_left_out() {
         }
     }
     assert!(needless.is_empty(), "nothing is lost without the syncs of {needless:#?}");
+}
+
+/// Returns the state that watchers were told last of each job, and how often they were told since that it is the end;
+/// nothing where the index is a new one, and they are shown all jobs instead.
+fn told(house: &Reopened) -> Option<BTreeMap<JobId, (StateName, usize)>> {
+    let (mut told, mut cursor) = (BTreeMap::new(), 0);
+    loop {
+        let (events, reached) = house.store.feed().after(cursor, None).ok()?;
+        if reached == cursor {
+            return Some(told);
+        }
+        for event in events {
+            match &event.body {
+                EventBody::State(job) => drop(told.insert(job.id, (job.state.name(), 0))),
+                EventBody::End { job } => told.get_mut(job)?.1 += 1,
+                EventBody::Forgotten { job } => drop(told.remove(job)),
+                _ => {}
+            }
+        }
+        cursor = reached;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_are_told_what_rows_say_when_a_write_of_the_index_is_cut_short() {
+    let Some(life) = recorded().await else { return };
+    let (mut replay, mut chance, mut problems, mut judged) = (Replay::new(life, None), Chance(1), Vec::new(), 0);
+    let index = Path::new(DATA).join("index/db");
+    for (at, call) in life.calls.iter().enumerate() {
+        let What::Write(offset, bytes) = &call.what else { continue };
+        if call.path != index {
+            continue;
+        }
+        replay.until(at);
+        for _ in 0..CHANCES {
+            let mut platter = replay.platter.clone();
+            let kept = bytes[..chance.below(bytes.len() as u64) as usize].to_vec();
+            platter.apply(&Call { what: What::Write(*offset, kept), ..call.clone() });
+            let folder = tempfile::tempdir().unwrap();
+            platter.leave(Cut::Nothing, folder.path());
+            let house = Reopened::open(&folder.path().join(DATA)).unwrap();
+            let told = told(&house);
+            let rows = house.store.summaries(|jobs| {
+                let end = |job: &Summary| usize::from(job.finished_at.is_some());
+                jobs.oldest_first().map(|(id, job)| (id, (job.state, end(job)))).collect::<BTreeMap<_, _>>()
+            });
+            house.close();
+            let Some(told) = told else { continue };
+            judged += 1;
+            if told != rows {
+                problems.push(format!("after {at} calls told {told:?}, and rows say {rows:?}"));
+            }
+        }
+    }
+    eprintln!("{judged} cuts with an index that is kept, {} told otherwise", problems.len());
+    assert!(judged > 0 && problems.is_empty(), "of {judged} cuts: {problems:#?}");
 }
