@@ -82,6 +82,15 @@ impl Trust {
         file.sync_all().inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
     }
 
+    /// Syncs a file's bytes and its length, but not when it was changed, and remembers when that fails.
+    ///
+    /// # Errors
+    /// Those of the file system, and every earlier one.
+    pub(crate) fn sync_data(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.check()?;
+        file.sync_data().inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
+    }
+
     /// Syncs everything on the file system that a file or folder lies on, and remembers when that fails. The file was
     /// opened long before: an error is told to whoever had one open when it came.
     ///

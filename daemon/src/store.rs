@@ -4,8 +4,8 @@
 //! two callers race. The thread runs all closures that wait, makes them durable with one sync, and only then
 //! answers their callers and shows their events: what a caller has been told survives a power cut.
 //!
-//! The spool is written first, by the closure, and the index second; new jobs are let in beside the index, because a row
-//! without a folder is dropped at the next start. Whatever the index loses is rebuilt from the spool then.
+//! The spool is written first and the index second; whatever the index loses is rebuilt from the spool at the next start.
+//! So a new job is safe, and its caller answered, once the spool has let it in; its row is synced with the next write.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,10 +20,10 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::spool::{Spool, Staged};
 
-mod admission;
 mod index;
 mod ledger;
 mod open;
+mod settling;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,7 @@ pub use index::{Index, IndexError};
 use ledger::Arrival;
 pub use ledger::Ledger;
 pub use open::{OpenError, Opened, Report, open};
-pub(crate) use open::{count_rows, verify};
+pub(crate) use open::{ids, verify};
 pub use summary::{Summaries, Summary};
 
 /// How many writes may wait; more callers wait to be let in.
@@ -195,7 +195,10 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
                     waiting.push(answer);
                 }
                 Command::Show(event) => ledger.show(*event),
-                Command::Close => open = false,
+                Command::Close => {
+                    open = false;
+                    ledger.sync_next();
+                }
             }
         }
         let outcome = ledger.commit(&mut arrivals);

@@ -4,7 +4,7 @@
 //! together; their folders are written beside it and left to the system, and become safe later, thousands at a time.
 //!
 //! ```text
-//! spool/arrivals-0, -1      entry · entry · …
+//! spool/arrivals-0, -1      entry · entry · … · zeros
 //! entry                     bytes of the body u64 · body · SHA-256 of the body
 //! body                      {"job":ID,"files":[BYTES, …]}\n · job.json · input · artwork-1 · …      it has arrived
 //!                           {"job":ID,"files":null}\n                                               it is gone again
@@ -28,6 +28,10 @@ use crate::disk::Trust;
 /// How much a file takes; a start after a crash reads both.
 const FILE_BYTES: u64 = 16 << 20;
 
+/// How many zeros a file is lengthened by where its entries come to its end: a disk syncs bytes that are written over
+/// others in half the time, because the file stays where and as long as it was.
+const AHEAD_BYTES: usize = 256 << 10;
+
 const LENGTH_BYTES: usize = 8;
 const DIGEST_BYTES: usize = 32;
 
@@ -45,7 +49,10 @@ pub(super) struct Arrivals {
 struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of entries.
     bytes: u64,
+    /// Bytes with the zeros after them.
+    length: u64,
     /// The jobs that it has entries of.
     jobs: HashSet<JobId>,
 }
@@ -204,9 +211,9 @@ impl Arrivals {
 impl Journal {
     fn open(path: PathBuf, trust: &Trust) -> io::Result<Self> {
         let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-        let bytes = file.metadata()?.len();
-        let mut journal = Self { path, file, bytes, jobs: HashSet::new() };
-        if bytes > 0 {
+        let length = file.metadata()?.len();
+        let mut journal = Self { path, file, bytes: length, length, jobs: HashSet::new() };
+        if length > 0 {
             journal.empty(trust)?;
         }
         Ok(journal)
@@ -214,13 +221,20 @@ impl Journal {
 
     fn add(&mut self, entries: &[u8], trust: &Trust) -> io::Result<()> {
         trust.check()?;
-        if let Err(error) = self.file.write_all_at(entries, self.bytes) {
+        let end = self.bytes + entries.len() as u64;
+        let written = if end <= self.length {
+            self.file.write_all_at(entries, self.bytes)
+        } else {
+            self.length = end + AHEAD_BYTES as u64;
+            self.file.write_all_at(&[entries, &vec![0; AHEAD_BYTES]].concat(), self.bytes)
+        };
+        if let Err(error) = written {
             // What is there of them must not be taken for entries after the next ones.
             self.cut(self.bytes, trust)?;
             return Err(error);
         }
-        trust.sync(&self.file, &self.path)?;
-        self.bytes += entries.len() as u64;
+        trust.sync_data(&self.file, &self.path)?;
+        self.bytes = end;
         Ok(())
     }
 
@@ -232,7 +246,7 @@ impl Journal {
     fn cut(&mut self, bytes: u64, trust: &Trust) -> io::Result<()> {
         let cut = self.file.set_len(bytes);
         cut.inspect_err(|error| trust.lose(&format!("{} could not be cut: {error}", self.path.display())))?;
-        self.bytes = bytes;
+        (self.bytes, self.length) = (bytes, bytes);
         Ok(())
     }
 }

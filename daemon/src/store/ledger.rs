@@ -1,5 +1,6 @@
 //! What a write can do. It exists only on the store's own thread.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,8 +8,8 @@ use jiff::Timestamp;
 use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 
 use super::Failed;
-use super::admission::Admission;
 use super::index::{Index, IndexError};
+use super::settling::Settling;
 use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -30,8 +31,9 @@ pub struct Ledger {
     pub(super) spool: Arc<Spool>,
     sequence: Sequence,
     fresh: Vec<Event>,
+    /// Whether anything was written to the index that its sync alone makes safe.
     dirty: bool,
-    admission: Admission,
+    settling: Settling,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
 }
@@ -40,9 +42,9 @@ impl Ledger {
     /// Starts with an opened index.
     ///
     /// # Errors
-    /// When the threads that let jobs in can't be started.
+    /// When the thread that settles the journal of arrivals can't be started.
     pub(super) fn new(index: Index, summaries: Summaries, spool: Arc<Spool>, sequence: Sequence) -> io::Result<Self> {
-        let admission = Admission::start(Arc::clone(&spool))?;
+        let settling = Settling::start(Arc::clone(&spool))?;
         Ok(Self {
             index: Arc::new(index),
             summaries: Arc::new(RwLock::new(summaries)),
@@ -50,7 +52,7 @@ impl Ledger {
             sequence,
             fresh: Vec::new(),
             dirty: false,
-            admission,
+            settling,
             failed: None,
         })
     }
@@ -157,8 +159,12 @@ impl Ledger {
         }
     }
 
-    /// Makes all writes since the last call durable and lets new jobs in, side by side: a row whose folder a power cut
-    /// takes is dropped at the next start. Returns the events that may now be seen.
+    /// Has the next commit sync the index, also if it has nothing to write.
+    pub(super) fn sync_next(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Lets new jobs in and makes all writes since the last call durable. Returns the events that may now be seen.
     pub(super) fn commit(&mut self, arrivals: &mut [Arrival]) -> Result<Vec<Event>, Failed> {
         if let Some(problem) = self.spool.failure() {
             self.failed.get_or_insert_with(|| Failed(problem.to_owned()));
@@ -176,28 +182,34 @@ impl Ledger {
     }
 
     fn sync(&mut self, arrivals: &mut [Arrival]) -> Result<(), IndexError> {
-        let staged: Vec<_> = arrivals.iter_mut().filter_map(|arrival| arrival.staged.take()).collect();
-        if !staged.is_empty() {
-            for arrival in arrivals.iter() {
-                self.put(&arrival.record);
-            }
-            self.admission.begin(staged);
-            self.sync_index()?;
-            for (id, refusal) in self.admission.refused()? {
-                if let Some(arrival) = arrivals.iter_mut().find(|arrival| arrival.record.job.id == id) {
-                    self.remove(&arrival.record);
-                    arrival.refusal = Some(refusal);
-                }
-            }
-            if let Some(problem) = self.spool.failure() {
-                return Err(io::Error::other(problem.to_owned()).into());
-            }
+        if std::mem::take(&mut self.dirty) {
+            self.index.sync()?;
         }
-        self.sync_index()
+        Ok(self.let_in(arrivals)?)
     }
 
-    fn sync_index(&mut self) -> Result<(), IndexError> {
-        if std::mem::take(&mut self.dirty) { self.index.sync() } else { Ok(()) }
+    /// Lets new jobs into the spool, which makes them safe, and then into the index. That needs no sync: a start makes
+    /// the rows that a crash takes from the folders, and tells watchers of them again.
+    fn let_in(&mut self, arrivals: &mut [Arrival]) -> io::Result<()> {
+        let staged: Vec<_> = arrivals.iter_mut().filter_map(|arrival| arrival.staged.take()).collect();
+        if staged.is_empty() {
+            return Ok(());
+        }
+        let mut refused: HashMap<_, _> = self.spool.admit(staged).into_iter().collect();
+        if let Some(problem) = self.spool.failure() {
+            return Err(io::Error::other(problem.to_owned()));
+        }
+        if self.spool.wants_settling() {
+            self.settling.begin();
+        }
+        for arrival in arrivals {
+            arrival.refusal = refused.remove(&arrival.record.job.id);
+            if arrival.refusal.is_none() {
+                self.put(&arrival.record);
+            }
+        }
+        self.dirty = false;
+        Ok(())
     }
 
     fn number(&mut self, body: EventBody) -> Option<Event> {

@@ -3,6 +3,7 @@
 //! Damage to sled's files is mostly silent, so nothing it says is taken on trust: the spool's listing is held
 //! against the index at every start, and the spool wins.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -169,7 +170,7 @@ fn restore(
 /// Reads the whole index once, with a time limit.
 pub(crate) fn verify(folder: &Path, verifier: Option<&Path>) -> Result<(), String> {
     let Some(program) = verifier else {
-        return guarded(|| Index::open(folder).and_then(|index| index.verify().map(drop)));
+        return guarded(|| Index::open(folder)?.verify());
     };
     let child = Command::new(program)
         .arg("verify-index")
@@ -207,9 +208,9 @@ fn await_verdict(mut child: Child) -> Result<(), String> {
     }
 }
 
-/// Counts the jobs of an index that has been verified.
-pub(crate) fn count_rows(folder: &Path) -> Result<usize, String> {
-    guarded(|| Index::open(folder)?.verify())
+/// Lists the jobs of an index that has been verified.
+pub(crate) fn ids(folder: &Path) -> Result<HashSet<JobId>, String> {
+    guarded(|| Index::open(folder)?.ids().collect())
 }
 
 /// Turns sled's panics on damaged files into reasons.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::JobId;
+use protocol::{JobId, StateName};
 use rustix::fs::FlockOperation;
 
 use super::{Finding, Repair};
@@ -65,8 +65,9 @@ fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
         Ok(read) => read,
         Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
     };
-    let readable = records.iter().filter(|(_, record)| record.is_ok()).count();
-    let mut findings = vec![Finding::fine("data", format!("{readable} jobs in {}", data.display()))];
+    let readable: Vec<_> = records.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
+    let mut findings = vec![Finding::fine("data", format!("{} jobs in {}", readable.len(), data.display()))];
+    let index = index(data, &readable, program);
     if !unsettled.is_empty() {
         let text =
             format!("{} jobs in the journal of arrivals, from which the next start makes them whole", unsettled.len());
@@ -81,7 +82,7 @@ fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
         ))
     }));
     findings.extend(damaged_checkpoints(data, &records));
-    findings.extend(index(data, readable, program));
+    findings.extend(index);
     findings
 }
 
@@ -100,32 +101,46 @@ fn damaged_checkpoints<'a>(
 }
 
 /// Reads the index, a copy of it: opening sled's files changes them.
-fn index(data: &Path, jobs: usize, program: Option<&Path>) -> Option<Finding> {
+fn index(data: &Path, jobs: &[&Record], program: Option<&Path>) -> Vec<Finding> {
     let folder = data.join("index");
     if !folder.exists() {
-        return None;
+        return Vec::new();
     }
     let copy = std::env::temp_dir().join(format!("atelierd-check-{}", JobId::new()));
-    let rows = copy_folder(&folder, &copy)
+    let ids = copy_folder(&folder, &copy)
         .map_err(|error| format!("it can't be copied: {error}"))
         .and_then(|()| store::verify(&copy, program))
-        .and_then(|()| store::count_rows(&copy));
+        .and_then(|()| store::ids(&copy));
     // Nothing depends on the copy.
     let _ = fs::remove_dir_all(&copy);
-    Some(match rows {
-        Ok(rows) if rows < jobs => Finding::wrong(
-            "index",
-            format!(
-                "it lacks {} of {jobs} jobs; the next start, or --repair, restores them from their folders",
-                jobs - rows
-            ),
-        ),
-        Ok(_) => Finding::fine("index", "every row can be read"),
-        Err(problem) => Finding::wrong(
-            "index",
-            format!("{problem}; the next start, or --repair, sets it aside and rebuilds it from the jobs' folders"),
-        ),
-    })
+    let ids = match ids {
+        Ok(ids) => ids,
+        Err(problem) => {
+            return vec![Finding::wrong(
+                "index",
+                format!("{problem}; the next start, or --repair, sets it aside and rebuilds it from the jobs' folders"),
+            )];
+        }
+    };
+    let lacking = jobs.iter().filter(|record| !ids.contains(&record.job.id));
+    // The rows of jobs that only wait since they came need not have been synced.
+    let is_new = |record: &&&Record| record.job.attempt == 0 && record.job.state.name() == StateName::Queued;
+    let (new, lost): (Vec<&Record>, Vec<&Record>) = lacking.partition(is_new);
+    let mut findings = Vec::new();
+    if !lost.is_empty() {
+        let (lost, jobs) = (lost.len(), jobs.len());
+        let text =
+            format!("it lacks {lost} of {jobs} jobs; the next start, or --repair, restores them from their folders");
+        findings.push(Finding::wrong("index", text));
+    }
+    if !new.is_empty() {
+        let text = format!("{} new jobs are not in it yet; the next start adds them", new.len());
+        findings.push(Finding::fine("index", text));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::fine("index", "every row can be read"));
+    }
+    findings
 }
 
 /// Does what a start does: the index is held against the spool, and rebuilt where it is damaged.

@@ -10,13 +10,15 @@ fn config(data: &Path) -> Config {
     config
 }
 
-/// A data folder with two jobs in it that no daemon runs on.
+/// A data folder with two jobs in it that no daemon runs on: the first has been begun once, the second is new.
 fn left_behind(data: &Path) -> [protocol::JobId; 2] {
     let house = House::open(data);
-    let ids = [fixtures::record(), fixtures::record()].map(|record| {
-        house.accept(&record);
-        record.job.id
-    });
+    let [mut begun, new] = [fixtures::record(), fixtures::record()];
+    house.accept(&begun);
+    house.accept(&new);
+    begun.job.attempt = 1;
+    let ids = [begun.job.id, new.job.id];
+    house.store.write(move |ledger| ledger.save(&begun)).durable_blocking().unwrap().unwrap();
     house.close();
     ids
 }
@@ -45,7 +47,10 @@ fn a_damaged_index_is_named_and_then_rebuilt() {
     fs::write(index.join("db"), "no index").unwrap();
     let before = fs::read(index.join("db")).unwrap();
     let findings = look(folder.path(), Repair::No);
-    assert_eq!(findings[1].0, Verdict::Wrong, "{findings:?}");
+    let lost = "it lacks 1 of 2 jobs; the next start, or --repair, restores them from their folders";
+    assert_eq!(findings[1], (Verdict::Wrong, lost.to_owned()), "{findings:?}");
+    let new = "1 new jobs are not in it yet; the next start adds them";
+    assert_eq!(findings[2], (Verdict::Fine, new.to_owned()), "{findings:?}");
     assert_eq!(fs::read(index.join("db")).unwrap(), before, "looking changes nothing");
 
     let findings = look(folder.path(), Repair::Yes);
