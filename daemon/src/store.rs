@@ -5,7 +5,8 @@
 //! answers their callers and shows their events: what a caller has been told survives a power cut.
 //!
 //! The spool is written first and the index second; whatever the index loses is rebuilt from the spool at the next start.
-//! So a new job is safe, and its caller answered, once the spool has let it in; its row is synced with the next write.
+//! So a new job is safe, and its caller answered, once the spool has let it in; its row is synced with the next write, or
+//! when there is nothing else to do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -183,10 +184,20 @@ impl Store {
 fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, failed: &AtomicBool) {
     let mut open = true;
     while open {
-        let Ok(first) = commands.recv() else { break };
+        let first = match commands.try_recv() {
+            Ok(command) => Some(command),
+            Err(_) if ledger.is_behind() => {
+                ledger.catch_up();
+                None
+            }
+            Err(_) => match commands.recv() {
+                Ok(command) => Some(command),
+                Err(_) => break,
+            },
+        };
         let more = commands.try_iter().take(WRITES_PER_SYNC - 1);
         let (mut answers, mut arrivals, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for command in std::iter::once(first).chain(more) {
+        for command in first.into_iter().chain(more) {
             match command {
                 Command::Write(work) => answers.push(work(&mut ledger)),
                 // After the writes: nobody may change a job whose folder is not in its place.
@@ -197,7 +208,7 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
                 Command::Show(event) => ledger.show(*event),
                 Command::Close => {
                     open = false;
-                    ledger.sync_next();
+                    ledger.catch_up();
                 }
             }
         }

@@ -33,6 +33,8 @@ pub struct Ledger {
     fresh: Vec<Event>,
     /// Whether anything was written to the index that its sync alone makes safe.
     dirty: bool,
+    /// Whether it has rows that a start could make as well.
+    is_behind: bool,
     settling: Settling,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
@@ -52,6 +54,7 @@ impl Ledger {
             sequence,
             fresh: Vec::new(),
             dirty: false,
+            is_behind: false,
             settling,
             failed: None,
         })
@@ -159,9 +162,14 @@ impl Ledger {
         }
     }
 
-    /// Has the next commit sync the index, also if it has nothing to write.
-    pub(super) fn sync_next(&mut self) {
-        self.dirty = true;
+    /// Says whether rows of new jobs are not synced yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Has the next commit sync the rows of new jobs too, if nothing has failed.
+    pub(super) fn catch_up(&mut self) {
+        self.dirty |= std::mem::take(&mut self.is_behind);
     }
 
     /// Lets new jobs in and makes all writes since the last call durable. Returns the events that may now be seen.
@@ -184,12 +192,13 @@ impl Ledger {
     fn sync(&mut self, arrivals: &mut [Arrival]) -> Result<(), IndexError> {
         if std::mem::take(&mut self.dirty) {
             self.index.sync()?;
+            self.is_behind = false;
         }
         Ok(self.let_in(arrivals)?)
     }
 
-    /// Lets new jobs into the spool, which makes them safe, and then into the index. That needs no sync: a start makes
-    /// the rows that a crash takes from the folders, and tells watchers of them again.
+    /// Lets new jobs into the spool, which makes them safe, and then into the index. Nobody waits for its sync: a start
+    /// makes the rows that a crash takes from the folders, and tells watchers of them again.
     fn let_in(&mut self, arrivals: &mut [Arrival]) -> io::Result<()> {
         let staged: Vec<_> = arrivals.iter_mut().filter_map(|arrival| arrival.staged.take()).collect();
         if staged.is_empty() {
@@ -208,7 +217,7 @@ impl Ledger {
                 self.put(&arrival.record);
             }
         }
-        self.dirty = false;
+        (self.dirty, self.is_behind) = (false, true);
         Ok(())
     }
 
