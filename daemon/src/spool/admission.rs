@@ -1,5 +1,6 @@
 //! How new jobs get into the spool, and become safe there.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -28,6 +29,14 @@ impl Spool {
     pub fn unsettled(data: &Path) -> io::Result<Vec<JobId>> {
         let left = arrivals::left(&data.join("spool"))?;
         Ok(left.arrived.into_iter().map(|(job, _)| job).collect())
+    }
+
+    /// Lists the jobs that were being forgotten: the next start removes what there still is of them.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn leaving(data: &Path) -> io::Result<HashSet<JobId>> {
+        Ok(arrivals::left(&data.join("spool"))?.gone)
     }
 
     /// Writes a new job's folder beside its place, from its record and its uploads: the picture, and the artworks of a

@@ -28,9 +28,9 @@ use crate::disk::Trust;
 /// How much a file takes; a start after a crash reads both.
 const FILE_BYTES: u64 = 16 << 20;
 
-/// How many zeros a file is lengthened by where its entries come to its end: a disk syncs bytes that are written over
-/// others in half the time, because the file stays where and as long as it was.
-const AHEAD_BYTES: usize = 256 << 10;
+/// How many zeros a file is lengthened by at most where its entries come to its end: a disk syncs bytes that are written
+/// over others in half the time, because the file stays where and as long as it was.
+const AHEAD_BYTES: u64 = 256 << 10;
 
 const LENGTH_BYTES: usize = 8;
 const DIGEST_BYTES: usize = 32;
@@ -225,8 +225,10 @@ impl Journal {
         let written = if end <= self.length {
             self.file.write_all_at(entries, self.bytes)
         } else {
-            self.length = end + AHEAD_BYTES as u64;
-            self.file.write_all_at(&[entries, &vec![0; AHEAD_BYTES]].concat(), self.bytes)
+            // A few jobs need only a few.
+            let ahead = end.min(AHEAD_BYTES);
+            self.length = end + ahead;
+            self.file.write_all_at(&[entries, &vec![0; ahead as usize]].concat(), self.bytes)
         };
         if let Err(error) = written {
             // What is there of them must not be taken for entries after the next ones.

@@ -25,10 +25,10 @@ const LONGEST_START: Duration = Duration::from_secs(30);
 struct Damaged {
     /// What was done to which files.
     done: Vec<(PathBuf, &'static str)>,
-    /// The jobs that had a folder, as that was.
+    /// The jobs that had a folder and were not being forgotten, as that was.
     truth: BTreeMap<JobId, Record>,
-    /// Jobs that were just arriving: a start may let them in.
-    arriving: Vec<JobId>,
+    /// Jobs that were just arriving or leaving: a start may let them in, or not have heard of their end.
+    passing: Vec<JobId>,
 }
 
 /// Leaves a data folder as a kill at some moment does, and damages some of its files.
@@ -40,13 +40,14 @@ fn damaged(life: &Life, seed: u64, data: &Path) -> Damaged {
     let left = data.with_extension("left");
     platter.leave(Cut::Nothing, &left);
     fs::rename(left.join(DATA), data).unwrap();
-    let mut truth = BTreeMap::new();
+    let (mut truth, leaving) = (BTreeMap::new(), Spool::leaving(data).unwrap());
     for folder in fs::read_dir(data.join("spool")).unwrap().map(|entry| entry.unwrap()) {
         if let Some(id) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
             truth.insert(id, Record::from_json(&fs::read(folder.path().join("job.json")).unwrap()).unwrap());
         }
     }
-    let arriving = Spool::unsettled(data).unwrap();
+    truth.retain(|id, _| !leaving.contains(id));
+    let passing = Spool::unsettled(data).unwrap().into_iter().chain(leaving).collect();
     let (mut index, mut spool) = (Vec::new(), Vec::new());
     list(&data.join("index"), &mut index);
     index.push(data.join("sequence"));
@@ -58,7 +59,7 @@ fn damaged(life: &Life, seed: u64, data: &Path) -> Damaged {
         let file = files[chance.below(files.len() as u64) as usize].clone();
         done.push((file.clone(), harm(&file, &mut chance)));
     }
-    Damaged { done, truth, arriving }
+    Damaged { done, truth, passing }
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -118,7 +119,7 @@ struct Start {
 fn judge(life: &Life, seed: u64) -> Result<Start, String> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let Damaged { done, truth, arriving } = damaged(life, seed, &data);
+    let Damaged { done, truth, passing } = damaged(life, seed, &data);
     let hurt: BTreeSet<JobId> = done
         .iter()
         .filter_map(|(file, _)| file.strip_prefix(data.join("spool")).ok()?.iter().next()?.to_str()?.parse().ok())
@@ -130,7 +131,7 @@ fn judge(life: &Life, seed: u64) -> Result<Start, String> {
     let house = Reopened::open(&data).map_err(said)?;
     let took = began.elapsed();
     let (restored, is_set_aside) = (house.report.restored, house.report.set_aside.is_some());
-    let kept = keeps(&house, &truth, &arriving, &hurt);
+    let kept = keeps(&house, &truth, &passing, &hurt);
     house.close();
     kept.map_err(said)?;
     if took > LONGEST_START {
@@ -143,7 +144,7 @@ fn judge(life: &Life, seed: u64) -> Result<Start, String> {
 fn keeps(
     house: &Reopened,
     truth: &BTreeMap<JobId, Record>,
-    arriving: &[JobId],
+    passing: &[JobId],
     hurt: &BTreeSet<JobId>,
 ) -> Result<(), String> {
     for (id, kept) in truth {
@@ -167,7 +168,7 @@ fn keeps(
         written.durable_blocking().map_err(|error| error.to_string())??;
     }
     let listed = house.store.summaries(|jobs| jobs.oldest_first().map(|(id, _)| id).collect::<Vec<_>>());
-    let strangers: Vec<_> = listed.iter().filter(|id| !truth.contains_key(id) && !arriving.contains(id)).collect();
+    let strangers: Vec<_> = listed.iter().filter(|id| !truth.contains_key(id) && !passing.contains(id)).collect();
     if !strangers.is_empty() {
         return Err(format!("there was no {strangers:?}"));
     }

@@ -60,7 +60,7 @@ pub(super) fn check(config: &Config, claim: &Claim, repair: Repair, program: Opt
 
 /// Looks without changing anything.
 fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
-    let read = records(&data.join("spool")).and_then(|records| Ok((records, Spool::unsettled(data)?)));
+    let read = records(data).and_then(|records| Ok((records, Spool::unsettled(data)?)));
     let (mut records, unsettled) = match read {
         Ok(read) => read,
         Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
@@ -179,9 +179,10 @@ fn mend(config: &Config, program: Option<&Path>) -> Vec<Finding> {
     findings
 }
 
-/// Reads every job's record; a folder that is not there holds none.
-fn records(spool: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
-    let entries = match fs::read_dir(spool) {
+/// Reads the record of every job that the next start keeps; a folder that is not there holds none.
+fn records(data: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
+    let leaving = Spool::leaving(data)?;
+    let entries = match fs::read_dir(data.join("spool")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
@@ -189,6 +190,9 @@ fn records(spool: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
     for entry in entries {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if leaving.contains(&id) {
+            continue;
+        }
         let record = fs::read(entry.path().join("job.json"))
             .map_err(|error| error.to_string())
             .and_then(|bytes| Record::from_json(&bytes).map_err(|error| error.to_string()));

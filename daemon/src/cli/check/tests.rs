@@ -90,6 +90,26 @@ fn a_new_job_that_a_power_cut_left_in_pieces_is_made_whole() {
 }
 
 #[test]
+fn a_job_whose_removal_a_crash_has_cut_short_is_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (house, record) = (House::open(folder.path()), fixtures::record());
+    house.accept(&record);
+    let removed = record.clone();
+    house.store.write(move |ledger| ledger.forget(&removed)).durable_blocking().unwrap().unwrap();
+    // The journal says that it is gone; its folder is still there.
+    let left = house.spool.folder(record.job.id);
+    house.crash();
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("job.json"), record.to_json()).unwrap();
+    for repair in [Repair::No, Repair::Yes] {
+        let findings = look(folder.path(), repair);
+        assert_eq!(findings[0], (Verdict::Fine, format!("0 jobs in {}", folder.path().display())));
+        assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Fine), "{findings:?}");
+    }
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let [first, _] = left_behind(folder.path());
