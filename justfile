@@ -32,7 +32,7 @@ damage-300:
     ATELIER_DAMAGES=300 cargo test --locked --workspace --test whole -- --nocapture damage::damaged
 
 restart-10000:
-    cargo test --locked --workspace --test whole -- --nocapture --ignored restart::
+    cargo test --locked --workspace --release --test whole -- --nocapture --ignored restart::
 
 # The daemon for NVIDIA graphics processors, on a machine that has neither one nor CUDA. Not part of CI.
 cuda:

@@ -6,7 +6,7 @@
 //!
 //! The spool is written first and the index second; whatever the index loses is rebuilt from the spool at the next start.
 //! So a new job is safe, and its caller answered, once the spool has let it in; its row is synced with the next write, or
-//! when there is nothing else to do.
+//! a moment later.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -184,13 +184,9 @@ impl Store {
 fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, failed: &AtomicBool) {
     let mut open = true;
     while open {
-        let first = match commands.try_recv() {
-            Ok(command) => Some(command),
-            Err(_) if ledger.is_behind() => {
-                ledger.catch_up();
-                None
-            }
-            Err(_) => match commands.recv() {
+        let first = match ledger.patience() {
+            Some(patience) => commands.recv_timeout(patience).ok(),
+            None => match commands.recv() {
                 Ok(command) => Some(command),
                 Err(_) => break,
             },

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
@@ -15,6 +16,9 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
 use crate::spool::{Spool, Staged, storage_refusal};
+
+/// How long the rows of new jobs wait for the sync of another write, most often of the job that begins next.
+const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// A new job at the door: its folder beside its place, and its record, which nobody knows of yet.
 pub(super) struct Arrival {
@@ -33,8 +37,8 @@ pub struct Ledger {
     fresh: Vec<Event>,
     /// Whether anything was written to the index that its sync alone makes safe.
     dirty: bool,
-    /// Whether it has rows that a start could make as well.
-    is_behind: bool,
+    /// Since when it has rows that are not synced because a start could make them as well.
+    behind_since: Option<Instant>,
     settling: Settling,
     /// The first failure; nothing is written after it.
     failed: Option<Failed>,
@@ -54,7 +58,7 @@ impl Ledger {
             sequence,
             fresh: Vec::new(),
             dirty: false,
-            is_behind: false,
+            behind_since: None,
             settling,
             failed: None,
         })
@@ -162,14 +166,16 @@ impl Ledger {
         }
     }
 
-    /// Says whether rows of new jobs are not synced yet.
-    pub(super) fn is_behind(&self) -> bool {
-        self.is_behind
+    /// Returns how long the rows of new jobs may still wait for somebody else's sync; nothing where there are none, or
+    /// none will ever be synced.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let since = self.behind_since.filter(|_| self.failed.is_none())?;
+        Some(CATCH_UP.saturating_sub(since.elapsed()))
     }
 
-    /// Has the next commit sync the rows of new jobs too, if nothing has failed.
+    /// Has the next commit sync the rows of new jobs too.
     pub(super) fn catch_up(&mut self) {
-        self.dirty |= std::mem::take(&mut self.is_behind);
+        self.dirty |= self.behind_since.is_some();
     }
 
     /// Lets new jobs in and makes all writes since the last call durable. Returns the events that may now be seen.
@@ -190,9 +196,9 @@ impl Ledger {
     }
 
     fn sync(&mut self, arrivals: &mut [Arrival]) -> Result<(), IndexError> {
-        if std::mem::take(&mut self.dirty) {
+        if std::mem::take(&mut self.dirty) || self.patience() == Some(Duration::ZERO) {
             self.index.sync()?;
-            self.is_behind = false;
+            self.behind_since = None;
         }
         Ok(self.let_in(arrivals)?)
     }
@@ -217,7 +223,8 @@ impl Ledger {
                 self.put(&arrival.record);
             }
         }
-        (self.dirty, self.is_behind) = (false, true);
+        self.dirty = false;
+        self.behind_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
