@@ -214,7 +214,7 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
         {
             tracing::error!(%error, "the data folder failed; nothing is accepted until a restart");
         }
-        // Only what is durable is shown, and it is shown before its caller knows.
+        // Only what a crash can't undo is shown, and it is shown before its caller knows.
         let synced = outcome.map(|events| feed.publish(events));
         for answer in answers {
             answer(synced.clone());
