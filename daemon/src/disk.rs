@@ -78,8 +78,7 @@ impl Trust {
     /// # Errors
     /// Those of the file system, and every earlier one.
     pub(crate) fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
-        self.check()?;
-        file.sync_all().inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
+        self.sync_by(File::sync_all, file, path)
     }
 
     /// Syncs a file's bytes and its length, but not when it was changed, and remembers when that fails.
@@ -87,8 +86,12 @@ impl Trust {
     /// # Errors
     /// Those of the file system, and every earlier one.
     pub(crate) fn sync_data(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.sync_by(File::sync_data, file, path)
+    }
+
+    fn sync_by(&self, sync: impl FnOnce(&File) -> io::Result<()>, file: &File, path: &Path) -> io::Result<()> {
         self.check()?;
-        file.sync_data().inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
+        sync(file).inspect_err(|error| self.lose(&format!("{} could not be synced: {error}", path.display())))
     }
 
     /// Syncs everything on the file system that a file or folder lies on, and remembers when that fails. The file was
