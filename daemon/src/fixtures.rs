@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use protocol::{Delivery, Job, JobId, JobState, MailState, OutputFormat, Parameters, Priority, StylizeParameters};
 
 use crate::record::{Idempotency, Input, Origin, Record};
-use crate::spool::Spool;
+use crate::spool::{Draft, Spool};
 use crate::store::{self, Opened, Store};
 
 /// A spool and a store in a temporary folder.
@@ -46,8 +46,13 @@ impl House {
     pub(crate) fn accept(&self, record: &Record) {
         let mut draft = self.spool.draft(1 << 20);
         draft.write(b"a photo").unwrap();
-        let staged = self.spool.stage(record, draft, Vec::new()).unwrap();
-        self.store.admit(staged, record.clone()).durable_blocking().unwrap().unwrap();
+        self.accept_with(record, draft);
+    }
+
+    pub(crate) fn accept_with(&self, record: &Record, photo: Draft) {
+        let (answer, answered) = std::sync::mpsc::channel();
+        self.store.admit(record.clone(), photo, Vec::new(), move |admitted| answer.send(admitted).unwrap());
+        assert_eq!(answered.recv().unwrap().unwrap(), *record);
     }
 }
 

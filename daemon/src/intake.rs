@@ -75,7 +75,7 @@ struct House {
     footprints: Arc<footprints::Footprints>,
     receiving: Mutex<HashSet<ticket::ReceivedKey>>,
     /// Held while the name of a new style is checked and taken.
-    naming: tokio::sync::Mutex<()>,
+    naming: Arc<tokio::sync::Mutex<()>>,
     recipients: Mutex<RecipientLimiter>,
     /// The last snapshot of everything, which those who come together share; locked while one is taken.
     snapshot: tokio::sync::Mutex<Option<Arc<Shown>>>,
@@ -117,7 +117,7 @@ impl Intake {
             dispatch,
             live,
             receiving: Mutex::default(),
-            naming: tokio::sync::Mutex::default(),
+            naming: Arc::default(),
             snapshot: tokio::sync::Mutex::default(),
             began: Instant::now(),
             draining: AtomicBool::new(false),

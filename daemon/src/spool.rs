@@ -36,7 +36,7 @@ use arrivals::Arrivals;
 pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;
 pub(crate) use draft::{SMALL_BYTES, hex};
-pub use staged::Staged;
+pub use staged::{Arriving, Unwritten};
 
 /// The spool's folders.
 #[derive(Debug)]

@@ -13,13 +13,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use protocol::{EventBody, JobId};
+use protocol::{Event, EventBody, JobId};
 use tokio::sync::oneshot;
 
 use crate::feed::Feed;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::spool::{Spool, Staged};
+use crate::spool::{Draft, Spool, storage_refusal};
 
 mod index;
 mod ledger;
@@ -30,7 +30,7 @@ mod summary;
 mod tests;
 
 pub use index::{Index, IndexError};
-use ledger::Arrival;
+use ledger::Admission;
 pub use ledger::Ledger;
 pub use open::{OpenError, Opened, Report, open};
 pub(crate) use open::{ids, verify};
@@ -48,12 +48,11 @@ const WRITES_PER_SYNC: usize = 256;
 pub struct Failed(pub String);
 
 type Answer = Box<dyn FnOnce(Result<(), Failed>) + Send>;
-type Work = Box<dyn FnOnce(&mut Ledger) -> Answer + Send>;
+type Work = Box<dyn FnOnce(&mut Ledger) -> Option<Answer> + Send>;
 
 enum Command {
+    Admit(Box<Admission>),
     Write(Work),
-    Admit(Box<Arrival>, oneshot::Sender<Result<Result<(), Refusal>, Failed>>),
-    Show(Box<EventBody>),
     Close,
 }
 
@@ -78,7 +77,7 @@ impl<R> Pending<R> {
     /// # Errors
     /// When the index is broken.
     pub async fn durable(self) -> Result<R, Failed> {
-        self.0.await.unwrap_or_else(|_| Err(stopped()))
+        self.0.await.unwrap_or_else(|_| Err(Failed::stopped()))
     }
 
     /// Waits on a thread of its own until the write is durable.
@@ -86,12 +85,15 @@ impl<R> Pending<R> {
     /// # Errors
     /// When the index is broken.
     pub fn durable_blocking(self) -> Result<R, Failed> {
-        self.0.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+        self.0.blocking_recv().unwrap_or_else(|_| Err(Failed::stopped()))
     }
 }
 
-fn stopped() -> Failed {
-    Failed("its thread has ended".to_owned())
+impl Failed {
+    /// Says that the writing thread has ended, and nobody will answer.
+    pub(crate) fn stopped() -> Self {
+        Self("its thread has ended".to_owned())
+    }
 }
 
 impl Store {
@@ -122,24 +124,43 @@ impl Store {
         let work: Work = Box::new(move |ledger| {
             let value = work(ledger);
             // A caller that has gone away does not mind.
-            Box::new(move |synced| drop(sender.send(synced.map(|()| value))))
+            Some(Box::new(move |synced| drop(sender.send(synced.map(|()| value)))))
         });
         // When the thread has ended, dropping the work drops the sender, and the waiter learns of it.
         let _ = self.commands.send(Command::Write(work));
         Pending(receiver)
     }
 
-    /// Hands a new job to the writing thread, with its folder and its record.
-    pub fn admit(&self, staged: Staged, record: Record) -> Pending<Result<(), Refusal>> {
-        let (sender, receiver) = oneshot::channel();
-        let arrival = Arrival { staged: Some(staged), record, refusal: None };
-        let _ = self.commands.send(Command::Admit(Box::new(arrival), sender));
-        Pending(receiver)
+    /// Writes a new job with its uploads, the picture and the artworks of a painting, and has the writing thread let it
+    /// in. Blocks on the disk. `then` is called once the job is safe and can be found, or when nothing of it remains;
+    /// whether or not anybody still waits for the job, so what must follow belongs there.
+    pub fn admit(
+        &self,
+        record: Record,
+        input: Draft,
+        artworks: Vec<Draft>,
+        then: impl FnOnce(Result<Record, Refusal>) + Send + 'static,
+    ) {
+        let (id, json) = (record.job.id, record.to_json());
+        match self.spool.bring(id, &json, input, artworks) {
+            Ok((job, folder)) => {
+                let admission = Admission { job: Some(job), record, refusal: None, then: Box::new(then) };
+                let _ = self.commands.send(Command::Admit(Box::new(admission)));
+                if let Some(folder) = folder {
+                    folder.write();
+                }
+            }
+            Err(error) => then(Err(storage_refusal(&error))),
+        }
     }
 
     /// Shows an event that is not worth keeping, in its order among the others.
     pub fn show(&self, event: EventBody) {
-        let _ = self.commands.send(Command::Show(Box::new(event)));
+        let show = move |ledger: &mut Ledger| {
+            ledger.show(event);
+            None
+        };
+        let _ = self.commands.send(Command::Write(Box::new(show)));
     }
 
     /// Ends the writing thread once everything before this is written. Later writes fail.
@@ -182,6 +203,15 @@ impl Store {
 }
 
 fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, failed: &AtomicBool) {
+    // Only what a crash can't undo is shown, and it is shown before its caller knows.
+    let show = |outcome: Result<Vec<Event>, Failed>| {
+        if let Err(error) = &outcome
+            && !failed.swap(true, Ordering::AcqRel)
+        {
+            tracing::error!(%error, "the data folder failed; nothing is accepted until a restart");
+        }
+        outcome.map(|events| feed.publish(events))
+    };
     let mut open = true;
     while open {
         let first = match ledger.patience() {
@@ -192,36 +222,28 @@ fn write_loop(commands: &Receiver<Command>, mut ledger: Ledger, feed: &Feed, fai
             },
         };
         let more = commands.try_iter().take(WRITES_PER_SYNC - 1);
-        let (mut answers, mut arrivals, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut admissions, mut writes) = (Vec::new(), Vec::new());
         for command in first.into_iter().chain(more) {
             match command {
-                Command::Write(work) => answers.push(work(&mut ledger)),
-                // After the writes: nobody may change a job whose folder is not in its place.
-                Command::Admit(arrival, answer) => {
-                    arrivals.push(*arrival);
-                    waiting.push(answer);
-                }
-                Command::Show(event) => ledger.show(*event),
-                Command::Close => {
-                    open = false;
-                    ledger.catch_up();
-                }
+                Command::Admit(admission) => admissions.push(*admission),
+                Command::Write(work) => writes.push(work),
+                Command::Close => open = false,
             }
         }
-        let outcome = ledger.commit(&mut arrivals);
-        if let Err(error) = &outcome
-            && !failed.swap(true, Ordering::AcqRel)
-        {
-            tracing::error!(%error, "the data folder failed; nothing is accepted until a restart");
+        // New jobs first: nobody speaks of them yet, and the index's sync is not theirs to wait for.
+        if !admissions.is_empty() {
+            let safe = show(ledger.let_in(&mut admissions));
+            for Admission { record, refusal, then, .. } in admissions {
+                then(safe.clone().map_err(Refusal::from).and_then(|()| refusal.map_or(Ok(record), Err)));
+            }
         }
-        // Only what a crash can't undo is shown, and it is shown before its caller knows.
-        let synced = outcome.map(|events| feed.publish(events));
+        let answers: Vec<_> = writes.into_iter().filter_map(|work| work(&mut ledger)).collect();
+        if !open {
+            ledger.catch_up();
+        }
+        let synced = show(ledger.commit());
         for answer in answers {
             answer(synced.clone());
-        }
-        for (answer, arrival) in waiting.into_iter().zip(arrivals) {
-            // A caller that has gone away does not mind.
-            let _ = answer.send(synced.clone().map(|()| arrival.refusal.map_or(Ok(()), Err)));
         }
     }
 }

@@ -58,6 +58,8 @@ mod http_styles;
 mod http_stylize;
 #[path = "whole/http_train.rs"]
 mod http_train;
+#[path = "whole/hung_up.rs"]
+mod hung_up;
 #[path = "whole/learning.rs"]
 mod learning;
 #[path = "whole/learning_opening.rs"]

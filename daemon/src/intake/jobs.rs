@@ -226,7 +226,7 @@ impl Intake {
     pub async fn retry(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
         self.accepts()?;
-        let naming = self.0.naming.lock().await;
+        let naming = Arc::clone(&self.0.naming).lock_owned().await;
         let spool = Arc::clone(&self.0.spool);
         let stands = self.record(job).await?.job;
         if let (Parameters::Train(parameters), JobState::Failed { .. } | JobState::Cancelled { .. }) =
@@ -234,7 +234,7 @@ impl Intake {
         {
             self.check_name(parameters)?;
         }
-        let retried = self.steer(job, move |record| match record.job.state {
+        self.steer_holding(naming, job, move |record| match record.job.state {
             JobState::Failed { .. } | JobState::Cancelled { .. } if record.expired => Err(Refusal::new(
                 ErrorCode::ResultGone,
                 format!("the photo of job {} is no longer kept; submit it anew", record.job.id),
@@ -248,10 +248,8 @@ impl Intake {
                 Ok(Then::Enqueue)
             }
             _ => Err(wrong_state(record, "only a failed or cancelled job can be retried")),
-        });
-        let retried = retried.await;
-        drop(naming);
-        retried
+        })
+        .await
     }
 
     /// Changes a job's priority.
@@ -384,29 +382,42 @@ impl Intake {
         jobs
     }
 
-    /// Changes a job in one step with looking at it, and tells the dispatcher what follows from that.
+    /// Changes a job in one step with looking at it, and tells the dispatcher what follows from that, whether or not the
+    /// caller still waits.
     async fn steer(
         &self,
         job: JobRef,
         change: impl FnOnce(&mut Record) -> Result<Then, Refusal> + Send + 'static,
     ) -> Result<Job, Refusal> {
+        self.steer_holding((), job, change).await
+    }
+
+    /// Does so, and holds something until the job is changed.
+    async fn steer_holding(
+        &self,
+        held: impl Send + 'static,
+        job: JobRef,
+        change: impl FnOnce(&mut Record) -> Result<Then, Refusal> + Send + 'static,
+    ) -> Result<Job, Refusal> {
         let id = self.id(job)?;
+        let dispatch = self.0.dispatch.clone();
         let changed = self.0.store.write(move |ledger| {
+            let _held = held;
             let mut record = ledger.record(id).ok_or_else(|| not_found(&JobRef::Id(id)))?;
             let then = change(&mut record)?;
             if then != Then::Nothing {
                 ledger.save(&record)?;
             }
-            Ok::<_, Refusal>((record, then))
+            match then {
+                Then::Nothing | Then::Save => {}
+                Then::Withdraw => dispatch.tell(Input::Withdrawn { job: id }),
+                Then::Enqueue => dispatch.enqueue(&record),
+                Then::Reprioritise => dispatch.tell(Input::Reprioritised { job: id, class: record.class() }),
+            }
+            Ok::<_, Refusal>(record.job)
         });
-        let (record, then) = changed.durable().await??;
-        match then {
-            Then::Nothing | Then::Save => {}
-            Then::Withdraw => self.0.dispatch.tell(Input::Withdrawn { job: id }),
-            Then::Enqueue => self.0.dispatch.enqueue(&record),
-            Then::Reprioritise => self.0.dispatch.tell(Input::Reprioritised { job: id, class: record.class() }),
-        }
-        Ok(self.decorated(record.job))
+        let job = changed.durable().await??;
+        Ok(self.decorated(job))
     }
 }
 

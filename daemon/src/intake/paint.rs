@@ -62,7 +62,9 @@ impl Intake {
         let artworks = self.check_artworks(artworks).await?;
         let memory_bytes = self.painting_memory(&parameters, &input, &artworks)?;
         let parameters = Parameters::Paint(parameters);
-        let job = NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes };
+        let naming = None;
+        let job =
+            NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes, naming };
         self.accept(ticket, job).await
     }
 

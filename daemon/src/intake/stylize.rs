@@ -66,6 +66,7 @@ impl Intake {
             input: photo,
             artworks: Vec::new(),
             memory_bytes,
+            naming: None,
         };
         self.accept(ticket, job).await
     }

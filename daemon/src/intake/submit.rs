@@ -1,11 +1,12 @@
 //! What all submits have in common: checked, written to the disk, and only then answered.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use lettre::Address;
 use protocol::{Delivery, ErrorCode, Job, JobId, JobState, MailState, Parameters, Priority, Wishes};
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::photo::Checked;
 use super::{Intake, Ticket, blocking};
@@ -13,7 +14,8 @@ use crate::access::Caller;
 use crate::mail::{self, RecipientLimiter};
 use crate::record::{Idempotency, Origin, Record};
 use crate::refusal::Refusal;
-use crate::spool::{Draft, hex, storage_refusal};
+use crate::spool::hex;
+use crate::store::Failed;
 
 /// The longest note, in characters.
 const NOTE_CHARS: usize = 1000;
@@ -39,6 +41,8 @@ pub(super) struct NewJob {
     /// The artworks of a painting.
     pub(super) artworks: Vec<Checked>,
     pub(super) memory_bytes: u64,
+    /// Held until it is known who has the name of a new style.
+    pub(super) naming: Option<OwnedMutexGuard<()>>,
 }
 
 impl Ticket {
@@ -50,9 +54,11 @@ impl Ticket {
 }
 
 impl Intake {
-    /// Writes a checked job to the disk and answers with it.
+    /// Writes a checked job to the disk and answers with it. From here on it takes its way whether or not its caller still
+    /// waits: what nobody was told of must not lie in the queue and wait for nothing.
     pub(super) async fn accept(&self, ticket: Ticket, new: NewJob) -> Result<Submission, Refusal> {
-        let NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes } = new;
+        let NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes, naming } =
+            new;
         if let Some(recipient) = &recipient {
             let limit = self.config().mail.per_recipient_per_hour;
             self.recipients().admit(Timestamp::now(), recipient, limit)?;
@@ -74,26 +80,24 @@ impl Intake {
         let record = Record::new(job, origin, input.described(), memory_bytes)
             .with_artworks(artworks.iter().map(Checked::described).collect());
         let artworks = artworks.into_iter().map(|artwork| artwork.draft).collect();
-        let job = self.write_down(record, input.draft, artworks).await.inspect_err(|_| {
-            if let Some(recipient) = &recipient {
-                self.recipients().take_back(recipient);
+        let (answer, answered) = oneshot::channel();
+        let intake = self.clone();
+        let then = move |admitted: Result<Record, Refusal>| {
+            match &admitted {
+                Ok(record) => intake.0.dispatch.enqueue(record),
+                Err(_) => recipient.iter().for_each(|recipient| intake.recipients().take_back(recipient)),
             }
-        })?;
-        drop(ticket);
-        Ok(Submission { job, replayed: false })
-    }
-
-    /// Writes a new job: first its folder, then its row. When this returns, it is acknowledged.
-    async fn write_down(&self, record: Record, input: Draft, artworks: Vec<Draft>) -> Result<Job, Refusal> {
-        let spool = Arc::clone(&self.0.spool);
-        let (record, staged) = blocking(move || {
-            let staged = spool.stage(&record, input, artworks).map_err(|error| storage_refusal(&error))?;
-            Ok((record, staged))
+            drop((ticket, naming));
+            let _ = answer.send(admitted.map(|record| record.job));
+        };
+        let store = self.0.store.clone();
+        blocking(move || {
+            store.admit(record, input.draft, artworks, then);
+            Ok(())
         })
         .await?;
-        self.0.store.admit(staged, record.clone()).durable().await??;
-        self.0.dispatch.enqueue(&record);
-        Ok(record.job)
+        let job = answered.await.unwrap_or_else(|_| Err(Failed::stopped().into()))?;
+        Ok(Submission { job, replayed: false })
     }
 
     /// Finds the first answer to a repeated submit.

@@ -1,5 +1,7 @@
 //! Learning a style from an artwork.
 
+use std::sync::Arc;
+
 use models::picture::{Header, Picture};
 use models::training::{Photos, Recipe, TrainError, check_artwork};
 use protocol::job::OutOfBounds;
@@ -47,14 +49,13 @@ impl Intake {
         let input = self.check_artwork(artwork, recipe.size).await?;
         let memory_bytes = self.training_memory(&recipe, &input)?;
         // Two who want the same name at the same time must not both find it free.
-        let naming = self.0.naming.lock().await;
+        let naming = Some(Arc::clone(&self.0.naming).lock_owned().await);
         self.check_name(&parameters)?;
         let parameters = Parameters::Train(parameters);
         let artworks = Vec::new();
-        let job = NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes };
-        let accepted = self.accept(ticket, job).await;
-        drop(naming);
-        accepted
+        let job =
+            NewJob { parameters, priority, wishes, recipient, idempotency, input, artworks, memory_bytes, naming };
+        self.accept(ticket, job).await
     }
 
     /// Refuses a name that is taken: by a style, or by one that is being learned.

@@ -10,7 +10,8 @@ use std::sync::{MutexGuard, PoisonError};
 use protocol::JobId;
 
 use super::arrivals::{self, Arrivals, Left};
-use super::{Draft, Spool, Staged, artwork_name, place, storage_refusal};
+use super::staged::{Arriving, Parts, Unwritten};
+use super::{Draft, Spool, artwork_name, place, storage_refusal};
 use crate::disk::{CAN_SYNC_ALL, Trust};
 use crate::record::{Record, RecordError};
 use crate::refusal::Refusal;
@@ -39,46 +40,45 @@ impl Spool {
         Ok(arrivals::left(&data.join("spool"))?.gone)
     }
 
-    /// Writes a new job's folder beside its place, from its record and its uploads: the picture, and the artworks of a
-    /// painting. A large one is synced at once: all of it is written before the first sync, so that the system can put
-    /// it on the disk together.
+    /// Brings a new job to the door, from its record and its uploads: the picture, and the artworks of a painting. A large
+    /// one is written and synced at once. The folder of a small one is for the caller to write, once [`Spool::admit`] is
+    /// under way: the journal takes the job up meanwhile.
     ///
     /// # Errors
     /// Those of the file system; nothing of the job remains then.
-    pub fn stage(&self, record: &Record, input: Draft, artworks: Vec<Draft>) -> io::Result<Staged> {
+    pub fn bring<'a>(
+        &'a self,
+        id: JobId,
+        record: &'a [u8],
+        input: Draft,
+        artworks: Vec<Draft>,
+    ) -> io::Result<(Arriving, Option<Unwritten<'a>>)> {
         self.trust.check()?;
-        let (id, json) = (record.job.id, record.to_json());
-        let entry = {
-            let uploads = std::iter::once(&input).chain(&artworks).map(Draft::small);
-            let files: Option<Vec<_>> = std::iter::once(Some(json.as_slice())).chain(uploads).collect();
-            files.filter(|_| self.has_room.load(Ordering::Acquire)).map(|files| arrivals::arrival(id, &files))
-        };
-        let staged = Staged::create(id, self.incoming.join(id.to_string()), entry)?;
-        let mut files = vec![staged.take("input", input)?];
-        for (number, artwork) in (1..).zip(artworks) {
-            files.push(staged.take(&artwork_name(number), artwork)?);
+        let parts = Parts { id, record, input, artworks };
+        let has_room = self.has_room.load(Ordering::Acquire);
+        match has_room.then(|| parts.entry()).flatten() {
+            Some(entry) => {
+                let (arriving, folder) = parts.with_entry(entry, &self.incoming);
+                Ok((arriving, Some(folder)))
+            }
+            None => Ok((parts.synced(&self.incoming, &self.trust)?, None)),
         }
-        files.push(staged.write("job.json", &json)?);
-        if staged.entry.is_none() {
-            staged.sync(&files, &self.trust)?;
-        }
-        Ok(staged)
     }
 
     /// Lets new jobs into the list, all with one sync or two. Returns those that it could not let in, and why; nothing
     /// of them remains. The others are safe, unless [`Spool::failure`] says otherwise.
-    pub fn admit(&self, staged: Vec<Staged>) -> Vec<(JobId, Refusal)> {
+    pub fn admit(&self, new: Vec<Arriving>) -> Vec<(JobId, Refusal)> {
         let mut arrivals = self.arrivals();
-        let entries: Vec<_> = staged.iter().filter_map(|staged| staged.entry.as_deref()).collect();
-        let noted = if entries.is_empty() { Ok(()) } else { arrivals.add(&entries.concat(), &self.trust) };
+        let entries: Vec<_> = new.iter().filter_map(|job| job.entry.as_deref()).collect();
+        let noted = if entries.is_empty() { Ok(()) } else { arrivals.add(&entries, &self.trust) };
         let noted = noted.map_err(|error| storage_refusal(&error));
         self.note_room(&arrivals);
         let (mut refused, mut must_list) = (Vec::new(), false);
-        for staged in staged {
-            let (id, has_entry) = (staged.id(), staged.entry.is_some());
+        for job in new {
+            let (id, has_entry) = (job.id, job.entry.is_some());
             let admitted = match &noted {
                 Err(refusal) if has_entry => Err(refusal.clone()),
-                _ => self.let_in(staged, &mut arrivals).map_err(|error| storage_refusal(&error)),
+                _ => self.let_in(job, &mut arrivals).map_err(|error| storage_refusal(&error)),
             };
             match admitted {
                 Ok(()) => must_list |= !has_entry,
@@ -92,13 +92,13 @@ impl Spool {
         refused
     }
 
-    fn let_in(&self, staged: Staged, arrivals: &mut Arrivals) -> io::Result<()> {
-        let id = staged.id();
+    fn let_in(&self, job: Arriving, arrivals: &mut Arrivals) -> io::Result<()> {
+        let id = job.id;
         self.trust.check()?;
-        if staged.entry.is_some() {
+        if job.entry.is_some() {
             arrivals.enters(id);
         }
-        staged.rename(&self.root).inspect_err(|_| {
+        job.enter(&self.root).inspect_err(|_| {
             // Or the next start would let it in.
             if let Err(error) = arrivals.forget(id, &self.trust) {
                 self.trust.lose(&format!("job {id} can't be taken out of the journal of arrivals again: {error}"));
@@ -309,8 +309,7 @@ mod tests {
             let record = fixtures::record();
             let mut draft = house.spool.draft(1 << 20);
             draft.write(photo).unwrap();
-            let staged = house.spool.stage(&record, draft, Vec::new()).unwrap();
-            house.store.admit(staged, record.clone()).durable_blocking().unwrap().unwrap();
+            house.accept_with(&record, draft);
             record.job.id
         };
         let (small, too_large) = (vec![8; SMALL_BYTES], vec![7; SMALL_BYTES + 1]);

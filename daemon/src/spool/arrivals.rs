@@ -35,6 +35,9 @@ const AHEAD_BYTES: u64 = 256 << 10;
 const LENGTH_BYTES: usize = 8;
 const DIGEST_BYTES: usize = 32;
 
+/// What the entry of a job that is gone again takes.
+const GONE_BYTES: usize = 100;
+
 /// The journal.
 #[derive(Debug)]
 pub(super) struct Arrivals {
@@ -158,9 +161,10 @@ impl Arrivals {
         self.files[self.open].bytes >= FILE_BYTES
     }
 
-    /// Adds entries and syncs them.
-    pub(super) fn add(&mut self, entries: &[u8], trust: &Trust) -> io::Result<()> {
-        self.files[self.open].add(entries, trust)
+    /// Adds entries and syncs them. There is room for as many more then that take them back: a full disk, which may keep
+    /// their folders from being written, can't keep them from being forgotten.
+    pub(super) fn add(&mut self, entries: &[&[u8]], trust: &Trust) -> io::Result<()> {
+        self.files[self.open].add(&entries.concat(), entries.len() * GONE_BYTES, trust)
     }
 
     /// Notes that the job of an entry that was just added goes into the spool's list, whose sync is yet to come.
@@ -182,7 +186,7 @@ impl Arrivals {
     /// Notes that a job is gone, in the file that speaks of it, so that both are emptied at once.
     pub(super) fn forget(&mut self, job: JobId, trust: &Trust) -> io::Result<()> {
         match self.files.iter_mut().find(|file| file.jobs.contains(&job)) {
-            Some(file) => file.add(&write(&Head { job, files: None }, &[]), trust),
+            Some(file) => file.add(&write(&Head { job, files: None }, &[]), 0, trust),
             None => Ok(()),
         }
     }
@@ -219,14 +223,15 @@ impl Journal {
         Ok(journal)
     }
 
-    fn add(&mut self, entries: &[u8], trust: &Trust) -> io::Result<()> {
+    /// Adds entries and syncs them, and sees to it that `spare` bytes more are on the disk.
+    fn add(&mut self, entries: &[u8], spare: usize, trust: &Trust) -> io::Result<()> {
         trust.check()?;
         let end = self.bytes + entries.len() as u64;
-        let written = if end <= self.length {
+        let written = if end + spare as u64 <= self.length {
             self.file.write_all_at(entries, self.bytes)
         } else {
             // A few jobs need only a few.
-            let ahead = end.min(AHEAD_BYTES);
+            let ahead = end.min(AHEAD_BYTES).max(spare as u64);
             self.length = end + ahead;
             self.file.write_all_at(&[entries, &vec![0; ahead as usize]].concat(), self.bytes)
         };
@@ -274,6 +279,7 @@ mod tests {
         let arrived = Entry { job, files: Some(files.map(<[u8]>::to_vec).to_vec()) };
         assert_eq!(entries(&bytes), [arrived.clone(), Entry { job, files: None }]);
         let first = arrival(job, &files).len();
+        assert_eq!(bytes.len() - first, GONE_BYTES);
         for end in 0..bytes.len() {
             assert_eq!(entries(&bytes[..end]).len(), usize::from(end >= first), "cut at {end}");
         }

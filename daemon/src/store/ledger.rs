@@ -15,17 +15,19 @@ use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
-use crate::spool::{Spool, Staged, storage_refusal};
+use crate::spool::{Arriving, Spool, storage_refusal};
 
 /// How long the rows of new jobs wait for the sync of another write, most often of the job that begins next.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
-/// A new job at the door: its folder beside its place, and its record, which nobody knows of yet.
-pub(super) struct Arrival {
-    pub(super) staged: Option<Staged>,
+/// A new job that is to be let in, and its record, which nobody knows of yet.
+pub(super) struct Admission {
+    pub(super) job: Option<Arriving>,
     pub(super) record: Record,
     /// Why it was not let in, if it was not.
     pub(super) refusal: Option<Refusal>,
+    /// Who is told what has become of it.
+    pub(super) then: Box<dyn FnOnce(Result<Record, Refusal>) + Send>,
 }
 
 /// The index, open for writing.
@@ -178,13 +180,49 @@ impl Ledger {
         self.dirty |= self.behind_since.is_some();
     }
 
-    /// Lets new jobs in and makes all writes since the last call durable. Returns the events that may now be seen.
-    pub(super) fn commit(&mut self, arrivals: &mut [Arrival]) -> Result<Vec<Event>, Failed> {
+    /// Makes all writes since the last call durable. Returns the events that may now be seen.
+    pub(super) fn commit(&mut self) -> Result<Vec<Event>, Failed> {
+        self.safely(|ledger| {
+            if std::mem::take(&mut ledger.dirty) || ledger.patience() == Some(Duration::ZERO) {
+                ledger.index.sync()?;
+                ledger.behind_since = None;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets new jobs into the spool, which makes them safe, and then into the index. Nobody waits for its sync: a start
+    /// makes the rows that a crash takes from the folders, and tells watchers of them again. Returns the events that may
+    /// now be seen.
+    pub(super) fn let_in(&mut self, admissions: &mut [Admission]) -> Result<Vec<Event>, Failed> {
+        self.safely(|ledger| {
+            let new = admissions.iter_mut().filter_map(|admission| admission.job.take()).collect();
+            let mut refused: HashMap<_, _> = ledger.spool.admit(new).into_iter().collect();
+            if let Some(problem) = ledger.spool.failure() {
+                return Err(io::Error::other(problem.to_owned()).into());
+            }
+            if ledger.spool.wants_settling() {
+                ledger.settling.begin();
+            }
+            for Admission { record, refusal, .. } in admissions {
+                *refusal = refused.remove(&record.job.id);
+                if refusal.is_none() {
+                    ledger.put(record);
+                }
+            }
+            ledger.dirty = false;
+            ledger.behind_since.get_or_insert_with(Instant::now);
+            Ok(())
+        })
+    }
+
+    /// Does something unless anything has failed before, and returns the events that may be seen if nothing has since.
+    fn safely(&mut self, work: impl FnOnce(&mut Self) -> Result<(), IndexError>) -> Result<Vec<Event>, Failed> {
         if let Some(problem) = self.spool.failure() {
             self.failed.get_or_insert_with(|| Failed(problem.to_owned()));
         }
         if self.failed.is_none()
-            && let Err(error) = self.sync(arrivals)
+            && let Err(error) = work(self)
         {
             self.fail(&error);
         }
@@ -193,39 +231,6 @@ impl Ledger {
             Some(failed) => Err(failed.clone()),
             None => Ok(events),
         }
-    }
-
-    fn sync(&mut self, arrivals: &mut [Arrival]) -> Result<(), IndexError> {
-        if std::mem::take(&mut self.dirty) || self.patience() == Some(Duration::ZERO) {
-            self.index.sync()?;
-            self.behind_since = None;
-        }
-        Ok(self.let_in(arrivals)?)
-    }
-
-    /// Lets new jobs into the spool, which makes them safe, and then into the index. Nobody waits for its sync: a start
-    /// makes the rows that a crash takes from the folders, and tells watchers of them again.
-    fn let_in(&mut self, arrivals: &mut [Arrival]) -> io::Result<()> {
-        let staged: Vec<_> = arrivals.iter_mut().filter_map(|arrival| arrival.staged.take()).collect();
-        if staged.is_empty() {
-            return Ok(());
-        }
-        let mut refused: HashMap<_, _> = self.spool.admit(staged).into_iter().collect();
-        if let Some(problem) = self.spool.failure() {
-            return Err(io::Error::other(problem.to_owned()));
-        }
-        if self.spool.wants_settling() {
-            self.settling.begin();
-        }
-        for arrival in arrivals {
-            arrival.refusal = refused.remove(&arrival.record.job.id);
-            if arrival.refusal.is_none() {
-                self.put(&arrival.record);
-            }
-        }
-        self.dirty = false;
-        self.behind_since.get_or_insert_with(Instant::now);
-        Ok(())
     }
 
     fn number(&mut self, body: EventBody) -> Option<Event> {

@@ -101,7 +101,7 @@ pub fn open(data: &Path, spool: &Arc<Spool>, verifier: Option<&Path>) -> Result<
     {
         ledger.tell(EventBody::Forgotten { job: id });
     }
-    feed.publish(ledger.commit(&mut [])?);
+    feed.publish(ledger.commit()?);
     Ok(Opened { ledger, feed, report })
 }
 
