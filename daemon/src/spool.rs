@@ -32,6 +32,7 @@ mod arrivals;
 mod checkpoint;
 mod draft;
 mod staged;
+pub use admission::Unsettled;
 use arrivals::Arrivals;
 pub use checkpoint::{Checkpoint, Damaged};
 pub use draft::Draft;

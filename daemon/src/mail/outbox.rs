@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lettre::Message;
+use protocol::JobId;
 
 use super::transport::Outcome;
 use crate::disk::{make_folder, sync_folder, write_synced};
@@ -19,13 +20,13 @@ pub(super) async fn put(folder: &Path, name: &str, message: &Message) -> Outcome
     }
 }
 
-/// Tries whether the folder takes files.
+/// Tries whether the folder takes files, or whether it can be made where there is none yet.
 pub(super) async fn probe(folder: &Path) -> Result<(), String> {
     let (path, shown) = (folder.to_owned(), folder.display());
     let tried = off_the_edge(move || {
-        make_folder(&path)?;
-        let probe = path.join(".probe");
-        File::create(&probe)?;
+        let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+        let probe = there.join(format!(".probe-{}", JobId::new()));
+        File::create_new(&probe)?;
         fs::remove_file(probe)
     });
     tried.await.map_err(|error| format!("the folder {shown} can't be written: {error}"))
@@ -53,8 +54,10 @@ mod tests {
     async fn a_letter_becomes_one_file_however_often_it_is_tried() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = folder.path().join("outbox");
+        assert_eq!((probe(&outbox).await, outbox.exists()), (Ok(()), false), "looking makes nothing");
         for _ in 0..2 {
             assert!(matches!(put(&outbox, "a.1", &message()).await, Outcome::Delivered(_)));
+            assert_eq!(probe(&outbox).await, Ok(()));
         }
         let files: Vec<_> = fs::read_dir(&outbox).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(files, ["a.1.eml"]);

@@ -16,6 +16,15 @@ use crate::disk::{CAN_SYNC_ALL, Trust};
 use crate::record::{Record, RecordError};
 use crate::refusal::Refusal;
 
+/// Jobs whose folders the next start holds against the journal of arrivals.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// New ones, which it makes whole where they are not.
+    pub arrived: Vec<JobId>,
+    /// Those that were being forgotten: it removes what there still is of them.
+    pub gone: HashSet<JobId>,
+}
+
 impl Spool {
     /// Says how many new jobs were in pieces when the spool was opened, and have been made whole from the journal.
     #[must_use]
@@ -23,21 +32,13 @@ impl Spool {
         self.completed
     }
 
-    /// Lists the jobs that the next start makes whole where they are not, without changing anything.
+    /// Reads what the journal of arrivals tells of jobs, without changing anything.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn unsettled(data: &Path) -> io::Result<Vec<JobId>> {
-        let left = arrivals::left(&data.join("spool"))?;
-        Ok(left.arrived.into_iter().map(|(job, _)| job).collect())
-    }
-
-    /// Lists the jobs that were being forgotten: the next start removes what there still is of them.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn leaving(data: &Path) -> io::Result<HashSet<JobId>> {
-        Ok(arrivals::left(&data.join("spool"))?.gone)
+    pub fn unsettled(data: &Path) -> io::Result<Unsettled> {
+        let Left { arrived, gone } = arrivals::left(&data.join("spool"))?;
+        Ok(Unsettled { arrived: arrived.into_iter().map(|(job, _)| job).collect(), gone })
     }
 
     /// Brings a new job to the door, from its record and its uploads: the picture, and the artworks of a painting. A large
@@ -208,7 +209,7 @@ mod tests {
         for record in &records {
             house.accept(record);
         }
-        assert_eq!(Spool::unsettled(data).unwrap(), records.each_ref().map(|record| record.job.id));
+        assert_eq!(Spool::unsettled(data).unwrap().arrived, records.each_ref().map(|record| record.job.id));
         (house, records)
     }
 
@@ -238,7 +239,7 @@ mod tests {
                 assert_eq!(house.spool.read(record.job.id).unwrap(), record);
                 assert_eq!(fs::read(house.spool.input(record.job.id)).unwrap(), b"a photo");
             }
-            assert!(Spool::unsettled(data.path()).unwrap().is_empty());
+            assert_eq!(Spool::unsettled(data.path()).unwrap(), Unsettled::default());
             house.close();
         }
     }
@@ -289,10 +290,10 @@ mod tests {
         let (house, [first, second]) = arrived(data.path());
         house.spool.settle();
         assert_eq!(house.spool.failure(), None);
-        assert!(Spool::unsettled(data.path()).unwrap().is_empty());
+        assert_eq!(Spool::unsettled(data.path()).unwrap(), Unsettled::default());
         let third = fixtures::record();
         house.accept(&third);
-        assert_eq!(Spool::unsettled(data.path()).unwrap(), [third.job.id]);
+        assert_eq!(Spool::unsettled(data.path()).unwrap().arrived, [third.job.id]);
         // What is settled is no longer spoken of when it goes.
         house.spool.remove(first.job.id).unwrap();
         let house = reopened(data.path(), house, || {});
@@ -315,7 +316,7 @@ mod tests {
         let (small, too_large) = (vec![8; SMALL_BYTES], vec![7; SMALL_BYTES + 1]);
         let large = accept(&too_large);
         assert_eq!(fs::read(house.spool.input(large)).unwrap(), too_large);
-        assert!(Spool::unsettled(data.path()).unwrap().is_empty());
+        assert_eq!(Spool::unsettled(data.path()).unwrap(), Unsettled::default());
         // While somebody settles one file, the other fills up; then folders are synced again.
         let settling = house.spool.settling.lock().unwrap();
         let mut noted = Vec::new();
@@ -323,7 +324,7 @@ mod tests {
             noted.push(accept(&small));
         }
         let last = accept(b"a photo");
-        assert_eq!(Spool::unsettled(data.path()).unwrap(), noted);
+        assert_eq!(Spool::unsettled(data.path()).unwrap().arrived, noted);
         assert_eq!(fs::read(house.spool.input(last)).unwrap(), b"a photo");
         drop(settling);
         let house = reopened(data.path(), house, || {});

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon::record::Record;
-use daemon::spool::Spool;
+use daemon::spool::{Spool, Unsettled};
 use protocol::{JobId, StateName};
 use tests::Chance;
 use tests::disk::{Cut, Platter};
@@ -40,14 +40,14 @@ fn damaged(life: &Life, seed: u64, data: &Path) -> Damaged {
     let left = data.with_extension("left");
     platter.leave(Cut::Nothing, &left);
     fs::rename(left.join(DATA), data).unwrap();
-    let (mut truth, leaving) = (BTreeMap::new(), Spool::leaving(data).unwrap());
+    let (mut truth, Unsettled { arrived, gone }) = (BTreeMap::new(), Spool::unsettled(data).unwrap());
     for folder in fs::read_dir(data.join("spool")).unwrap().map(|entry| entry.unwrap()) {
         if let Some(id) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
             truth.insert(id, Record::from_json(&fs::read(folder.path().join("job.json")).unwrap()).unwrap());
         }
     }
-    truth.retain(|id, _| !leaving.contains(id));
-    let passing = Spool::unsettled(data).unwrap().into_iter().chain(leaving).collect();
+    truth.retain(|id, _| !gone.contains(id));
+    let passing = arrived.into_iter().chain(gone).collect();
     let (mut index, mut spool) = (Vec::new(), Vec::new());
     list(&data.join("index"), &mut index);
     index.push(data.join("sequence"));

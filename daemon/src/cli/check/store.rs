@@ -1,5 +1,6 @@
 //! The data folder: the spool, and the index that is made from it.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub(super) fn check(config: &Config, claim: &Claim, repair: Repair, program: Opt
 
 /// Looks without changing anything.
 fn look(data: &Path, program: Option<&Path>) -> Vec<Finding> {
-    let read = records(data).and_then(|records| Ok((records, Spool::unsettled(data)?)));
+    let read = Spool::unsettled(data).and_then(|journal| Ok((records(data, &journal.gone)?, journal.arrived)));
     let (mut records, unsettled) = match read {
         Ok(read) => read,
         Err(error) => return vec![Finding::wrong("data", format!("{}: {error}", data.display()))],
@@ -179,9 +180,8 @@ fn mend(config: &Config, program: Option<&Path>) -> Vec<Finding> {
     findings
 }
 
-/// Reads the record of every job that the next start keeps; a folder that is not there holds none.
-fn records(data: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
-    let leaving = Spool::leaving(data)?;
+/// Reads the record of every job but those that are being forgotten; a folder that is not there holds none.
+fn records(data: &Path, gone: &HashSet<JobId>) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
     let entries = match fs::read_dir(data.join("spool")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -190,7 +190,7 @@ fn records(data: &Path) -> io::Result<Vec<(JobId, Result<Record, String>)>> {
     for entry in entries {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        if leaving.contains(&id) {
+        if gone.contains(&id) {
             continue;
         }
         let record = fs::read(entry.path().join("job.json"))
