@@ -1,7 +1,7 @@
 //! Pictures: the way in from files of six formats, and the way out as PNG, JPEG or WebP.
 //!
-//! [`probe`] judges a file by its headers, [`decode`] reads it whole; both refuse before they allocate, and neither panics,
-//! whatever the bytes. What comes in is upright (EXIF orientation applied) 8-bit sRGB (embedded colour profiles converted);
+//! [`probe`] judges a file by its headers, [`verify`] by all of it, [`decode`] reads it; they refuse before they allocate, and
+//! none panics, whatever the bytes. What comes in is upright (EXIF orientation applied) 8-bit sRGB (embedded colour profiles converted);
 //! what goes out carries pixels only: no profile, no location, no other metadata.
 
 mod blend;
@@ -16,7 +16,7 @@ pub use encode::encode;
 pub use error::PictureError;
 pub use format::{Format, OutputFormat, UnknownOutputFormat};
 pub use pixels::Picture;
-pub use read::{Header, decode, probe};
+pub use read::{Header, decode, probe, verify};
 pub use resize::size_with_longest;
 
 /// How large a picture may be.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::picture::{Limits, Picture, PictureError, decode, probe};
+use models::picture::{Limits, Picture, PictureError, decode, probe, verify};
 use proptest::prelude::*;
 
 /// A committed file, the picture another program sees in it, and how far apart the two may be.
@@ -98,11 +98,12 @@ fn every_kind_of_file_looks_as_other_programs_see_it() {
 }
 
 #[test]
-fn probing_and_decoding_tell_the_same_header() {
+fn probing_verifying_and_decoding_tell_the_same_header() {
     for case in cases() {
         let probed = probe(&case.bytes, Limits::default()).unwrap();
+        let verified = verify(&case.bytes, Limits::default()).unwrap();
         let (decoded, _) = decode(&case.bytes, Limits::default()).unwrap();
-        assert_eq!(probed, decoded, "{}", case.name);
+        assert_eq!((probed, verified), (decoded, decoded), "{}", case.name);
     }
 }
 
@@ -114,7 +115,10 @@ fn a_file_cut_short_anywhere_is_refused() {
         let (_, whole) = decode(&case.bytes, Limits::default()).unwrap();
         let may_lack_its_end = case.name.contains(".tif") || case.name == "rle8.bmp";
         for length in 0..case.bytes.len() {
-            if let Ok((_, picture)) = decode(&case.bytes[..length], Limits::default()) {
+            let cut = &case.bytes[..length];
+            let decoded = decode(cut, Limits::default());
+            assert_eq!(verify(cut, Limits::default()).is_ok(), decoded.is_ok(), "{} cut to {length}", case.name);
+            if let Ok((_, picture)) = decoded {
                 assert!(may_lack_its_end, "{} cut to {length} of {}", case.name, case.bytes.len());
                 assert_eq!(picture, whole, "{} cut to {length} of {}", case.name, case.bytes.len());
             }
@@ -132,8 +136,8 @@ fn a_cut_off_jpeg_with_an_end_mark_put_behind_it_is_refused() {
         for length in first..last {
             let mut repaired = bytes[..length].to_vec();
             repaired.extend_from_slice(&[0xff, 0xd9]);
-            let decoded = decode(&repaired, Limits::default());
-            assert!(decoded.is_err(), "{name} cut to {length} of {}", bytes.len());
+            let verified = verify(&repaired, Limits::default());
+            assert!(verified.is_err(), "{name} cut to {length} of {}", bytes.len());
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use daemon::config::Config;
 use models::import::read_bytes;
 use models::package::{Package, PackageLimits};
-use models::picture::{Limits, decode, probe};
+use models::picture::{Limits, decode, probe, verify};
 use models::vgg::VggWeights;
 use tokio::runtime::Runtime;
 
@@ -73,15 +73,19 @@ pub fn deeplearnjs(manifest: &[u8]) {
     }
 }
 
-/// Reads a picture: first its headers, as the front door does, then the whole. Both say the same.
+/// Reads a picture: first its headers, then all of it, as the front door does, then the whole for a painting. All say the
+/// same.
 pub fn picture(bytes: &[u8]) {
-    let probed = probe(bytes, PICTURE);
+    let (probed, verified) = (probe(bytes, PICTURE), verify(bytes, PICTURE));
     match decode(bytes, PICTURE) {
         Ok((header, picture)) => {
             assert_eq!((header.width, header.height), (picture.width(), picture.height()));
-            assert_eq!(probed.unwrap(), header);
+            assert_eq!((probed.unwrap(), verified.unwrap()), (header, header));
         }
-        Err(error) => refused(&error),
+        Err(error) => {
+            assert_eq!(verified.unwrap_err().to_string(), error.to_string());
+            refused(&error);
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Intake {
         if photo.is_empty() {
             return Err(Refusal::new(ErrorCode::InvalidPicture, "the picture is empty; send the file's content"));
         }
-        let input = self.0.decoding.check(photo, &self.config().limits).await?;
+        let (input, ()) = self.0.decoding.verify(photo, &self.config().limits, |_| Ok(())).await?;
         let parameters = order.fill(artworks.len(), own_format(&input.header))?;
         let (width, height) = self.result_size(&input.header, parameters.size)?;
         check_side(parameters.format, width.max(height))?;

@@ -12,7 +12,7 @@ use super::{Intake, blocking};
 use crate::config;
 use crate::record::Input;
 use crate::refusal::Refusal;
-use crate::spool::Draft;
+use crate::spool::{Draft, storage_refusal};
 
 /// The unit in which decoding memory is handed out.
 const UNIT: u64 = 1 << 20;
@@ -91,17 +91,34 @@ impl Decoding {
         Arc::clone(&self.cores).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// Decodes an upload whole, so that a bad one is refused now and not found out by its job.
-    pub(super) async fn check(&self, draft: Draft, limits: &config::Limits) -> Result<Checked, Refusal> {
-        self.check_with(draft, limits, |_, _| Ok(())).await.map(|(checked, ())| checked)
-    }
-
-    /// Decodes an upload whole and looks at the picture while the core is held.
-    pub(super) async fn check_with<R: Send + 'static>(
+    /// Decodes an upload whole, so that a bad one is refused now and not found out by its job, and goes on from its header
+    /// on the same thread.
+    pub(super) async fn verify<R: Send + 'static>(
         &self,
         draft: Draft,
         limits: &config::Limits,
-        look: impl FnOnce(&Header, &Picture) -> Result<R, Refusal> + Send + 'static,
+        then: impl FnOnce(&Header) -> Result<R, Refusal> + Send + 'static,
+    ) -> Result<(Checked, R), Refusal> {
+        self.read(draft, limits, |bytes, limits| picture::verify(bytes, limits).map(|header| then(&header))).await
+    }
+
+    /// Decodes an upload whole and looks at the picture.
+    pub(super) async fn look(
+        &self,
+        draft: Draft,
+        limits: &config::Limits,
+        look: impl FnOnce(&Picture) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<Checked, Refusal> {
+        let decode = |bytes: &[u8], limits| picture::decode(bytes, limits).map(|(_, picture)| look(&picture));
+        self.read(draft, limits, decode).await.map(|(checked, ())| checked)
+    }
+
+    /// Reads an upload with a core to do so and the memory that it takes.
+    async fn read<R: Send + 'static>(
+        &self,
+        draft: Draft,
+        limits: &config::Limits,
+        read: impl FnOnce(&[u8], Limits) -> Result<Result<R, Refusal>, PictureError> + Send + 'static,
     ) -> Result<(Checked, R), Refusal> {
         let memory = self.memory(limits);
         let limits = Limits { pixels: limits.pixels };
@@ -109,12 +126,11 @@ impl Decoding {
         let core = self.core().await;
         blocking(move || {
             let _core = core;
-            let bytes = draft.read().map_err(|error| crate::spool::storage_refusal(&error))?;
+            let bytes = draft.read().map_err(|error| storage_refusal(&error))?;
             let header = picture::probe(&bytes, limits).map_err(|error| picture_refusal(&error))?;
             let _memory = memory.take_blocking(header.decoding_bytes + bytes.len() as u64)?;
-            let (_, picture) = picture::decode(&bytes, limits).map_err(|error| picture_refusal(&error))?;
-            let seen = look(&header, &picture)?;
-            Ok((Checked { draft, header }, seen))
+            let read = read(&bytes, limits).map_err(|error| picture_refusal(&error))??;
+            Ok((Checked { draft, header }, read))
         })
         .await
     }

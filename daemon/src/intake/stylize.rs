@@ -1,7 +1,7 @@
 //! Painting a photo in a learned style.
 
 use models::package::Package;
-use models::picture::{Header, Picture};
+use models::picture::Header;
 use protocol::{ErrorCode, OutputFormat, Parameters, Priority, StyleName, StylizeParameters, Wishes};
 use serde_json::json;
 
@@ -50,13 +50,12 @@ impl Intake {
         }
         let style = self.ready_style(&order.style)?;
         let intake = self.clone();
-        let look = move |photo: &Header, _: &Picture| {
+        let plan = move |photo: &Header| {
             let (parameters, width, height) = intake.parameters(&order, photo)?;
             let memory_bytes = intake.memory_needed(&style, photo, width, height)?;
             Ok((parameters, memory_bytes))
         };
-        let (photo, (parameters, memory_bytes)) =
-            self.0.decoding.check_with(photo, &self.config().limits, look).await?;
+        let (photo, (parameters, memory_bytes)) = self.0.decoding.verify(photo, &self.config().limits, plan).await?;
         let job = NewJob {
             parameters: Parameters::Stylize(parameters),
             priority: wishes.priority.unwrap_or(Priority::Interactive),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use models::picture::{Header, Picture};
+use models::picture::Picture;
 use models::training::{Photos, Recipe, TrainError, check_artwork};
 use protocol::job::OutOfBounds;
 use protocol::job::train::{BUILTIN_DATASET, TrainInit};
@@ -105,10 +105,8 @@ impl Intake {
         if artwork.is_empty() {
             return Err(Refusal::new(ErrorCode::InvalidPicture, "the artwork is empty; send the file's content"));
         }
-        let look = move |_: &Header, picture: &Picture| {
-            check_artwork(picture, least_px).map_err(|error| train_refusal(&error))
-        };
-        self.0.decoding.check_with(artwork, &self.config().limits, look).await.map(|(checked, ())| checked)
+        let look = move |picture: &Picture| check_artwork(picture, least_px).map_err(|error| train_refusal(&error));
+        self.0.decoding.look(artwork, &self.config().limits, look).await
     }
 
     /// Returns what a training needs, and refuses one that can never run.

@@ -175,7 +175,7 @@ fn is_standalone(marker: u8) -> bool {
 
 /// Returns the place of the first marker after entropy-coded bytes that is neither a stuffed 0xff nor a restart.
 fn after_entropy_coded(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
         at += found;
         match array::<2>(bytes, at) {
             Some([_, 0 | 0xd0..=0xd7]) => at += 2,

@@ -86,8 +86,22 @@ impl Raster {
         Ok(Self { width, height, colour, samples, profile })
     }
 
+    /// Refuses a picture that has not as many samples as its size says.
+    pub(super) fn check(&self, format: Format) -> Result<(), PictureError> {
+        let samples = match &self.samples {
+            Samples::Eight(samples) => samples.len(),
+            Samples::Sixteen(samples) => samples.len(),
+        };
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        if samples as u64 == pixels * self.colour.channels() as u64 {
+            return Ok(());
+        }
+        Err(PictureError::corrupt(format, format!("{samples} samples for {pixels} pixels")))
+    }
+
     /// Converts the samples to 8-bit sRGB planes.
     pub(super) fn developed(self, format: Format) -> Result<Picture, PictureError> {
+        self.check(format)?;
         let Self { width, height, colour, samples, profile } = self;
         let (rgb, alpha) = match samples {
             Samples::Eight(samples) => match ToSrgb::<u8>::of(profile.as_deref(), colour) {
