@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Load on loopback: how fast the daemon acknowledges submits that are on the disk, and what waiting costs.
 
-usage: load.py ATELIERD [--soak MINUTES]
+usage: load.py ATELIERD [--photo FILE] [--soak MINUTES]
 
-Prints one line a measurement. With redis-server on the path and PyPI's celery[redis], flask and gunicorn importable,
+Submits a small picture, or a photo of your own: the larger it is, the more its decoding counts, which Celery's side does not
+do. Prints one line a measurement. With redis-server on the path and PyPI's celery[redis], flask and gunicorn importable,
 Celery with `appendfsync always` is measured beside it, each side in turn, so that the machine is the same for both:
 the same pictures sent to a Flask that writes each to a file, unsynced, and queues it, and delay() alone, which takes no
 picture. The daemon paints while it accepts, and has decoded each picture; Celery's worker does nothing with its tasks.
@@ -167,19 +168,18 @@ def tell(what, measured):
     print(f"{what:44} {measured}", flush=True)
 
 
-def measure_daemon(program, folder):
-    small = picture(64)
+def measure_daemon(program, folder, photo):
     with daemon(program, folder, ATELIER_QUEUE__MAX_WAITING="1000000") as (port, pid):
         tell("bare network, round trip", round_trips(echo(), b"x" * 60))
         tell("GET /livez, round trip", round_trips(port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         tell("painting 64x64, submit to picture", painting(port, 64, 100))
         tell("painting 512x512, submit to picture", painting(port, 512, 20))
-        tell("submits of 64x64 at 100/s", open_loop(port, small, 100, 10))
+        tell("submits at 100/s", open_loop(port, photo, 100, 10))
         for clients in (1, 4, 16):
-            tell(f"durable submits, {clients} clients", closed_loop(submits(port, small), clients))
+            tell(f"durable submits, {clients} clients", closed_loop(submits(port, photo), clients))
 
 
-def measure_memory(program, folder):
+def measure_memory(program, folder, _):
     with daemon(program, folder) as (port, pid):
         tell("memory at rest", f"{resident(pid):7.1f} MiB")
         # A painting by pixels keeps the device for longer than it takes to fill the queue. Its own memory is told apart.
@@ -240,14 +240,14 @@ def post():
 """
 
 
-def measure_celery(folder):
+def measure_celery(_, folder, photo):
     try:
         import celery, flask, gunicorn
     except ImportError as error:
         return tell("Celery", f"not measured ({error}): pip install celery[redis] flask gunicorn")
     if not shutil.which("redis-server"):
         return tell("Celery", "not measured: redis-server is not installed")
-    redis, web, small = free_port(), free_port(), picture(64)
+    redis, web = free_port(), free_port()
     with open(os.path.join(folder, "front.py"), "w") as file:
         file.write(FRONT % redis)
     quiet = {"cwd": folder, "env": dict(os.environ, PYTHONPATH=folder)}
@@ -265,7 +265,7 @@ def measure_celery(folder):
 
     with running(store, redis), running(worker, redis, **quiet), running(front, web, **quiet):
         for clients in (1, 4, 16):
-            tell(f"Celery behind Flask, {clients} clients", closed_loop(submits(web, small, "/transform"), clients))
+            tell(f"Celery behind Flask, {clients} clients", closed_loop(submits(web, photo, "/transform"), clients))
         for clients in (1, 4, 16):
             tell(f"Celery's delay(), {clients} clients", closed_loop(delay, clients))
 
@@ -273,6 +273,7 @@ def measure_celery(folder):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("atelierd")
+    arguments.add_argument("--photo", type=argparse.FileType("rb"), metavar="FILE")
     arguments.add_argument("--soak", type=float, metavar="MINUTES")
     arguments = arguments.parse_args()
     program = os.path.abspath(arguments.atelierd)
@@ -280,11 +281,10 @@ def main():
     if arguments.soak:
         with tempfile.TemporaryDirectory() as folder:
             return soak(program, folder, arguments.soak)
-    for measure in (measure_daemon, measure_memory):
+    photo = arguments.photo.read() if arguments.photo else picture(64)
+    for measure in (measure_daemon, measure_memory, measure_celery):
         with tempfile.TemporaryDirectory() as folder:
-            measure(program, folder)
-    with tempfile.TemporaryDirectory() as folder:
-        measure_celery(folder)
+            measure(program, folder, photo)
 
 
 if __name__ == "__main__":
