@@ -1,6 +1,8 @@
 //! Forgetting in time: pictures after `keep_results`, jobs after `keep_jobs`, oldest results first when the spool
 //! has outgrown `max_bytes`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use protocol::{JobId, JobState, StateName};
 
@@ -20,7 +22,9 @@ pub(crate) struct Due {
 
 /// Decides what is to go.
 pub(crate) fn due(jobs: &Summaries, data: &Data, now: Timestamp) -> Due {
-    let older = |ended: i64, kept: std::time::Duration| now.as_second().saturating_sub(ended) as u64 >= kept.as_secs();
+    // What ended later than now has no age: the clock has been set back.
+    let age = |ended: i64| u64::try_from(now.as_second().saturating_sub(ended)).ok();
+    let older = |ended: i64, kept: Duration| age(ended).is_some_and(|age| age >= kept.as_secs());
     let mut due = Due::default();
     let mut kept_bytes = jobs.disk_bytes();
     let oldest_first = jobs.oldest_first().filter_map(|(id, job)| Some((id, job, job.finished_at?)));
@@ -94,5 +98,63 @@ pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Disp
             Ok(Some(Err(refusal))) => tracing::warn!(job = %id, %refusal, "a paused job could not be woken"),
             Ok(None) | Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use protocol::JobResult;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::fixtures::{self, House};
+    use crate::record::Record;
+
+    /// A job that ended so many seconds after 1970 and takes 7 bytes for its photo and 100 for its result.
+    fn ended(second: i64) -> Record {
+        let mut record = fixtures::record();
+        let finished_at = Timestamp::from_second(second).unwrap();
+        record.job.state = JobState::Succeeded {
+            started_at: finished_at,
+            finished_at,
+            device: "cpu".to_owned(),
+            result: JobResult {
+                url: String::new(),
+                media_type: "image/png".to_owned(),
+                width: Some(1),
+                height: Some(1),
+                bytes: 100,
+                sha256: String::new(),
+            },
+        };
+        record
+    }
+
+    #[test]
+    fn jobs_go_in_their_time_and_the_oldest_results_first_where_the_disk_is_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path());
+        let [old, shown, new, waiting] = [ended(1_000), ended(2_000), ended(3_000), fixtures::record()];
+        for record in [&old, &shown, &new, &waiting] {
+            house.accept(record);
+        }
+        let mut data = Config::default().data;
+        (data.keep_jobs, data.keep_results) = (Duration::from_secs(1_500), Duration::from_secs(500));
+        let due = |data: &Data, second| {
+            house.store.summaries(|jobs| due(jobs, data, Timestamp::from_second(second).unwrap()))
+        };
+        let ids = |jobs: &[&Record]| jobs.iter().map(|record| record.job.id).collect::<Vec<_>>();
+        let check = |due: Due, forget: &[&Record], expire: &[&Record]| {
+            assert_eq!(due, Due { forget: ids(forget), expire: ids(expire) });
+        };
+        check(due(&data, 3_000), &[&old], &[&shown]);
+        check(due(&data, 3_500), &[&old, &shown], &[&new]);
+        check(due(&data, 1_499), &[], &[]);
+        check(due(&data, 10), &[], &[]);
+        (data.keep_jobs, data.keep_results) = (Duration::MAX, Duration::MAX);
+        data.max_bytes = Some(7 + 2 * 107);
+        check(due(&data, 3_000), &[], &[&old]);
+        house.close();
     }
 }

@@ -100,11 +100,10 @@ impl RecipientLimiter {
     /// `mail_limit`, with the time after which there is room again.
     pub fn admit(&mut self, now: Timestamp, recipient: &Address, limit: u32) -> Result<(), Refusal> {
         let begin = now.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
-        // All of them, so that the map holds nobody who was written to longer ago than the window.
+        // All of them, so that the map holds nobody who was written to longer ago than the window. A clock that has been set
+        // back must not make the window longer.
         self.recent.retain(|_, times| {
-            while times.front().is_some_and(|at| *at <= begin) {
-                times.pop_front();
-            }
+            times.retain(|at| *at > begin && *at <= now);
             !times.is_empty()
         });
         let times = self.recent.entry(key(recipient)).or_default();
@@ -198,6 +197,7 @@ mod tests {
         assert!(limiter.admit(at(60), &me, 2).is_err());
         limiter.take_back(&me);
         assert_eq!(limiter.admit(at(61), &me, 2), Ok(()));
+        assert!(limiter.admit(at(30), &me, 2).is_ok(), "the clock has been set back to before the last two");
         assert!(limiter.admit(at(1000), &you, 2).is_ok());
         assert_eq!(limiter.recent.len(), 1, "nobody is remembered beyond the hour");
     }

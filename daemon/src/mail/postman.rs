@@ -87,7 +87,7 @@ impl Postman {
                 return AFTER_TROUBLE;
             }
         }
-        let due: Vec<_> = known.iter().filter(|(_, (_, at))| *at <= now).map(|(id, _)| *id).collect();
+        let due: Vec<_> = known.iter().filter(|(_, (_, at))| schedule::is_due(*at, now)).map(|(id, _)| *id).collect();
         if due.is_empty() {
             let next = known.values().map(|(_, at)| at.duration_since(now).unsigned_abs()).min();
             return next.unwrap_or(LONGEST_REST).min(LONGEST_REST);
@@ -246,7 +246,8 @@ fn is_waiting(record: &Record) -> bool {
 fn note(record: &mut Record, outcome: Outcome, now: Timestamp, give_up_after: Duration) {
     let Some(letter) = record.letter.clone() else { return };
     let attempts = letter.attempts + 1;
-    let queued_at = letter.queued_at.unwrap_or(now);
+    // Not later than now, or a clock that has been set back would have it tried for longer.
+    let queued_at = letter.queued_at.unwrap_or(now).min(now);
     let (state, next_try, answer) = match outcome {
         Outcome::Delivered(answer) => (MailState::Sent, None, answer),
         Outcome::Refused(answer) => (MailState::Failed, None, answer),
@@ -257,7 +258,14 @@ fn note(record: &mut Record, outcome: Outcome, now: Timestamp, give_up_after: Du
             }
         }
     };
-    record.set_letter(record::Letter { state, attempts, next_try, last_answer: Some(answer), ..letter });
+    record.set_letter(record::Letter {
+        state,
+        attempts,
+        next_try,
+        last_answer: Some(answer),
+        queued_at: Some(queued_at),
+        ..letter
+    });
 }
 
 #[cfg(test)]

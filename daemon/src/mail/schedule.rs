@@ -9,6 +9,16 @@ use sha2::{Digest, Sha256};
 const FIRST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DELAY: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// How far ahead a try can be.
+const FARTHEST: Duration = Duration::from_secs(5 * 60 * 60);
+
+/// Says whether a mail that is to be tried at a time is to be tried now: also where that is farther ahead than any try is put
+/// off, since the clock has been set back then.
+#[must_use]
+pub fn is_due(at: Timestamp, now: Timestamp) -> bool {
+    at <= now || at.duration_since(now).unsigned_abs() > FARTHEST
+}
+
 /// What becomes of a mail that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -66,6 +76,7 @@ mod tests {
                     let plain = 60.0 * 2_f64.powi((attempts - 1).min(8) as i32).min(240.0);
                     let delay = then.duration_since(now).as_secs_f64();
                     prop_assert!(then > now && then <= deadline);
+                    prop_assert!(!is_due(then, now) && is_due(then, then));
                     prop_assert!(delay <= plain * 1.2 + 1e-6);
                     prop_assert!(delay >= plain * 0.8 - 1e-6 || then == deadline);
                 }

@@ -197,7 +197,7 @@ async fn watchers_that_never_read_hold_up_nobody() {
     // What each of them is told first is how things are, and much waits: behind a painting that is not soon done.
     siege.one_more_waits().await;
     siege.is_at_work().await;
-    for _ in 0..100 * crowds() * crowds() {
+    for _ in 0..99 * crowds() * crowds() {
         siege.one_more_waits().await;
     }
     let watch = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
