@@ -1,7 +1,8 @@
 //! The front door: one port for the page, the HTTP API and gRPC, over HTTP/1.1 and h2c, and the same on a Unix socket.
 //!
 //! [`serve`] owns the accept loop, because every limit that keeps strangers from holding the daemon up is there: how
-//! many connections, how long headers, bodies and answers may take, how long a connection may be idle. A request then
+//! many connections, how long headers, bodies and answers may take, how long a connection may be idle. Newcomers of the
+//! network come through the `porch`, a thread that does nothing but answer who asks for health. A request then
 //! passes, from the outside in: `frame` (its id, its span, its metrics, the form of refusals), `gate` (whether it is
 //! served, and as whose), and a handler, which calls nothing but [`Intake`].
 //!
@@ -32,6 +33,7 @@ mod listen;
 mod measure;
 mod openapi;
 mod paint;
+mod porch;
 mod prefer;
 mod refused;
 mod results;

@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::Patience;
+use super::accept::Visitor;
 use super::body::{Arriving, Held};
-use super::crowd::Guest;
-use crate::access::Peer;
+use super::frame::is_probe;
 use crate::grpc;
 use crate::intake::Intake;
 
@@ -38,11 +38,21 @@ pub(super) struct Settings {
     pub(super) closing: CancellationToken,
 }
 
+/// What a connection is served for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Whatever it asks for.
+    Anything,
+    /// Questions about health; any other is its last.
+    Health,
+}
+
 /// Serves one connection to its end.
-pub(super) async fn converse<S>(guest: Arc<Guest>, stream: S, peer: Peer, router: Router, settings: Settings)
+pub(super) async fn converse<S>(visitor: Visitor<S>, router: Router, settings: Settings, purpose: Purpose)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Visitor { guest, stream, peer } = visitor;
     let patience = settings.patience;
     let unread = Arc::new(AtomicBool::new(false));
     let service = {
@@ -52,15 +62,17 @@ where
             let is_grpc = grpc::is_grpc(request.headers());
             let limit = if is_grpc { u64::MAX } else { intake.config().limits.upload_bytes };
             let is_alone = request.version() < Version::HTTP_2;
+            let may_stay = purpose == Purpose::Anything || is_probe(request.uri().path());
             let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&arrived))));
             request.extensions_mut().insert(peer);
             let answer = router.clone().call(request);
             async move {
                 let mut response = answer.await?;
-                if is_alone && !arrived.load(Ordering::Relaxed) {
-                    // What is left of the body stands where the next request would: this one is the last.
+                // What is left of a body stands where the next request would: then this one is the last.
+                let is_unread = is_alone && !arrived.load(Ordering::Relaxed);
+                unread.fetch_or(is_unread, Ordering::Relaxed);
+                if is_unread || !may_stay {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                    unread.store(true, Ordering::Relaxed);
                 }
                 Ok::<_, Infallible>(response.map(|body| Held::new(body, held)))
             }

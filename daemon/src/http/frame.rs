@@ -65,9 +65,11 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     response
 }
 
-/// Says whether a path asks how the daemon does, which is answered however many other requests are open.
-fn is_probe(path: &str) -> bool {
-    matches!(path, "/livez" | "/healthz" | "/readyz")
+/// The paths that ask how the daemon does, which is answered however many other requests are open.
+pub(super) const PROBES: [&str; 3] = ["/livez", "/healthz", "/readyz"];
+
+pub(super) fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
 }
 
 fn refused(refusal: Refusal) -> Response {

@@ -24,17 +24,21 @@ pub struct Listeners {
     pub(super) unix: Option<UnixDoor>,
 }
 
-/// A Unix socket; its file goes with it.
+/// A Unix socket.
 #[derive(Debug)]
 pub(super) struct UnixDoor {
     pub(super) listener: UnixListener,
-    path: PathBuf,
+    pub(super) file: SocketFile,
 }
 
-impl Drop for UnixDoor {
+/// A socket's file; it goes when this is dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // Somebody may have removed it before; nothing is lost either way.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -102,7 +106,7 @@ async fn bind_unix(path: &Path) -> io::Result<UnixDoor> {
     let listener = UnixListener::bind(&staged)?;
     std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&staged, path)?;
-    Ok(UnixDoor { listener, path: path.to_path_buf() })
+    Ok(UnixDoor { listener, file: SocketFile(path.to_path_buf()) })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! How the daemon does, from outside, and what every answer has in common.
 
+use std::io::{Read, Write};
+
 use reqwest::Method;
 use reqwest::header::IF_NONE_MATCH;
 use tests::{Door, House, problem, puppet};
@@ -92,4 +94,43 @@ async fn the_api_describes_itself() {
     let document = door.json("/openapi.json").await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     assert!(document["paths"]["/v1/stylize"]["post"]["requestBody"]["content"]["multipart/form-data"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn health_is_answered_while_everything_else_is_kept_busy() {
+    let house = House::open(vec![puppet("a").0]);
+    let door = Door::open(&house).await;
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    // The only thread for requests does something else until it is told.
+    let busy = tokio::spawn(async move {
+        begin.send(()).unwrap();
+        ended.recv()
+    });
+    begun.recv().unwrap();
+    for path in ["/livez", "/healthz", "/readyz"] {
+        let mut stream = std::net::TcpStream::connect(door.address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    end.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_health_may_stay_for_that_and_ask_for_one_thing_more() {
+    let house = House::open(vec![puppet("a").0]);
+    let door = Door::open(&house).await;
+    let mut raw = door.raw().await;
+    for _ in 0..3 {
+        raw.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert!(!raw.until("alive\n").await.contains("connection: close"));
+    }
+    raw.say("GET /v1/styles HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.contains("great-wave"));
 }
