@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use protocol::{Delivery, Job, JobId, JobState, MailState, OutputFormat, Parameters, Priority, StylizeParameters};
 
 use crate::record::{Idempotency, Input, Origin, Record};
+use crate::refusal::Refusal;
 use crate::spool::{Draft, Spool};
 use crate::store::{self, Opened, Store};
 
@@ -46,13 +47,14 @@ impl House {
     pub(crate) fn accept(&self, record: &Record) {
         let mut draft = self.spool.draft(1 << 20);
         draft.write(b"a photo").unwrap();
-        self.accept_with(record, draft);
+        assert_eq!(self.admit(record, draft).unwrap(), *record);
     }
 
-    pub(crate) fn accept_with(&self, record: &Record, photo: Draft) {
+    /// Submits a job with its photo.
+    pub(crate) fn admit(&self, record: &Record, photo: Draft) -> Result<Record, Refusal> {
         let (answer, answered) = std::sync::mpsc::channel();
         self.store.admit(record.clone(), photo, Vec::new(), move |admitted| answer.send(admitted).unwrap());
-        assert_eq!(answered.recv().unwrap().unwrap(), *record);
+        answered.recv().unwrap()
     }
 }
 

@@ -196,7 +196,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::path::PathBuf;
 
-    use protocol::JobState;
+    use protocol::{ErrorCode, JobState};
 
     use super::*;
     use crate::fixtures::{self, House};
@@ -265,6 +265,29 @@ mod tests {
     }
 
     #[test]
+    fn a_job_whose_folder_can_not_be_written_never_was() {
+        for photo in [vec![8; SMALL_BYTES], vec![7; SMALL_BYTES + 1]] {
+            let data = tempfile::tempdir().unwrap();
+            let (house, records) = arrived(data.path());
+            let refused = fixtures::record();
+            let mut draft = house.spool.draft(1 << 20);
+            draft.write(&photo).unwrap();
+            // The journal takes a small one up before that is known.
+            let incoming = data.path().join("spool/incoming");
+            fs::rename(&incoming, data.path().join("elsewhere")).unwrap();
+            assert_eq!(house.admit(&refused, draft).unwrap_err().code, ErrorCode::StorageFailed);
+            assert_eq!(house.store.record(refused.job.id).unwrap(), None);
+            assert_eq!(house.spool.failure(), None);
+            fs::create_dir(&incoming).unwrap();
+            house.accept(&fixtures::record());
+            let house = reopened(data.path(), house, || {});
+            assert!(!house.spool.list().unwrap().contains(&refused.job.id));
+            assert_eq!(house.report.jobs, records.len() + 1);
+            house.close();
+        }
+    }
+
+    #[test]
     fn a_job_that_is_forgotten_stays_forgotten() {
         for is_settling in [false, true] {
             let data = tempfile::tempdir().unwrap();
@@ -310,7 +333,7 @@ mod tests {
             let record = fixtures::record();
             let mut draft = house.spool.draft(1 << 20);
             draft.write(photo).unwrap();
-            house.accept_with(&record, draft);
+            house.admit(&record, draft).unwrap();
             record.job.id
         };
         let (small, too_large) = (vec![8; SMALL_BYTES], vec![7; SMALL_BYTES + 1]);
