@@ -26,16 +26,20 @@ pub(super) async fn accept(listeners: Listeners, router: Router, settings: Setti
         Ok(porch) => porch,
         Err(error) => return tracing::error!(%error, "nobody can be let in"),
     };
-    let receive = |visitor| converse(visitor, router.clone(), settings.clone(), Purpose::Anything);
     let unix = async {
         if let Some(UnixDoor { listener, file: _file }) = unix {
             let crowd = Crowd::new(settings.intake.follow_config());
-            let receive = |visitor| converse(visitor, router.clone(), settings.clone(), Purpose::Anything);
-            host(&settings, &mut Counted { listener, crowd }, receive).await;
+            serve(&settings, &router, &mut Counted { listener, crowd }).await;
         }
     };
-    tokio::join!(host(&settings, &mut porch, receive), unix);
+    tokio::join!(serve(&settings, &router, &mut porch), unix);
     porch.closed().await;
+}
+
+/// Serves all who come, whatever they ask for.
+async fn serve(settings: &Settings, router: &Router, entrance: &mut impl Entrance) {
+    let receive = |visitor| converse(visitor, router.clone(), settings.clone(), Purpose::Anything);
+    host(settings, entrance, receive).await;
 }
 
 /// A connection that was let in.
