@@ -20,6 +20,14 @@ use crate::refusal::Refusal;
 /// Requests a minute where nothing is configured and strangers can reach the daemon.
 const USUAL_PACE: u32 = 600;
 
+/// The paths that ask how the daemon does: everybody may, however many other requests are open.
+pub(crate) const PROBES: [&str; 3] = ["/livez", "/healthz", "/readyz"];
+
+/// Says whether a path asks that.
+pub(crate) fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
+}
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
@@ -122,8 +130,7 @@ impl Guard {
     /// an expired link.
     pub fn admit(&self, knock: &Knock<'_>, now: Instant) -> Result<Option<Caller>, Refusal> {
         let path = knock.uri.path();
-        let is_health =
-            matches!(path, "/livez" | "/healthz" | "/readyz") || path.starts_with("/grpc.health.v1.Health/");
+        let is_health = is_probe(path) || path.starts_with("/grpc.health.v1.Health/");
         if is_health {
             return Ok(None);
         }

@@ -22,7 +22,7 @@ use tower::Service;
 use super::Patience;
 use super::accept::Visitor;
 use super::body::{Arriving, Held};
-use super::frame::is_probe;
+use crate::access::guard::is_probe;
 use crate::grpc;
 use crate::intake::Intake;
 

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::body::Held;
 use super::refused::{Dialect, Refused};
 use super::server::Server;
+use crate::access::guard::is_probe;
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,13 +64,6 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     server.metrics.count_request(&method, route.as_deref(), response.status(), took);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), ms = took.as_millis() as u64, "answered"));
     response
-}
-
-/// The paths that ask how the daemon does, which is answered however many other requests are open.
-pub(super) const PROBES: [&str; 3] = ["/livez", "/healthz", "/readyz"];
-
-pub(super) fn is_probe(path: &str) -> bool {
-    PROBES.contains(&path)
 }
 
 fn refused(refusal: Refusal) -> Response {

@@ -16,7 +16,7 @@ use tokio_util::sync::DropGuard;
 use super::accept::{Counted, Entrance, Visitor, host};
 use super::connection::{Purpose, Settings, converse};
 use super::crowd::Crowd;
-use super::frame::PROBES;
+use crate::access::guard::PROBES;
 
 /// How a request for health may begin that is answered on the porch.
 const METHOD: &[u8] = b"GET ";
