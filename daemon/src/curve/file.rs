@@ -64,7 +64,8 @@ impl Layout {
     }
 }
 
-/// A curve open for reading: the points that it had when it was opened. A torn last record is passed over.
+/// A curve open for reading: the points that it had when it was opened, or fewer: a training that goes on from its
+/// checkpoint cuts off what lies beyond it, also while somebody reads. A torn last record is passed over.
 #[derive(Debug)]
 pub struct Curve {
     file: File,
@@ -101,22 +102,22 @@ impl Curve {
         self.points == 0
     }
 
-    /// Returns the point at a place, from 0.
+    /// Returns the point at a place, from 0; none past the end, and where the curve has been cut since.
     ///
     /// # Errors
-    /// Those of the file system; `UnexpectedEof` where it has been cut since, and past the end.
-    pub fn point(&self, place: usize) -> io::Result<LossPoint> {
+    /// Those of the file system.
+    pub fn point(&self, place: usize) -> io::Result<Option<LossPoint>> {
         let mut record = vec![0; self.layout.record_bytes() as usize];
-        self.file.read_exact_at(&mut record, self.layout.at(place))?;
-        Ok(decode(&record, &self.layout.layers))
+        let is_there = self.read(&mut record, self.layout.at(place))?;
+        Ok(is_there.then(|| decode(&record, &self.layout.layers)))
     }
 
     /// Returns the last point, if there is one.
     ///
     /// # Errors
-    /// As for one.
+    /// Those of the file system.
     pub fn last(&self) -> io::Result<Option<LossPoint>> {
-        self.len().checked_sub(1).map(|place| self.point(place)).transpose()
+        self.len().checked_sub(1).map_or(Ok(None), |place| self.point(place))
     }
 
     /// Returns the names of the layers that each point has.
@@ -125,25 +126,33 @@ impl Curve {
         &self.layout.layers
     }
 
-    /// Returns the points at some places.
+    /// Returns the points at some places, up to the first that has none.
     ///
     /// # Errors
-    /// As for one.
+    /// Those of the file system.
     pub fn points(&self, places: &[usize]) -> io::Result<Vec<LossPoint>> {
-        places.iter().map(|place| self.point(*place)).collect()
+        places.iter().map_while(|place| self.point(*place).transpose()).collect()
     }
 
     /// Returns the total of every point.
     ///
     /// # Errors
-    /// As for one.
+    /// Those of the file system.
     pub fn totals(&self) -> io::Result<Vec<f64>> {
         let total = |place| {
             let mut number = [0; 8];
-            self.file.read_exact_at(&mut number, self.layout.at(place) + 8 * TOTAL)?;
-            Ok(f64::from_le_bytes(number))
+            let is_there = self.read(&mut number, self.layout.at(place) + 8 * TOTAL)?;
+            Ok(is_there.then(|| f64::from_le_bytes(number)))
         };
-        (0..self.len()).map(total).collect()
+        (0..self.len()).map_while(|place| total(place).transpose()).collect()
+    }
+
+    /// Fills a buffer from a place in the file; false where the file ends before.
+    fn read(&self, buffer: &mut [u8], at: u64) -> io::Result<bool> {
+        match self.file.read_exact_at(buffer, at) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| true),
+        }
     }
 }
 
@@ -299,5 +308,19 @@ mod tests {
         assert_eq!(steps(&path), [1, 2, 3]);
         CurveFile::open(&path, &[]).unwrap();
         assert!(steps(&path).is_empty());
+    }
+
+    #[test]
+    fn who_reads_while_the_curve_is_cut_gets_what_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curve");
+        let mut curve = CurveFile::open(&path, &[]).unwrap();
+        curve.append(&point(1, 1.0)).unwrap();
+        let checkpoint = curve.bytes().unwrap();
+        curve.append(&point(2, 2.0)).unwrap();
+        let reader = Curve::open(&path).unwrap().unwrap();
+        CurveFile::open(&path, &checkpoint).unwrap();
+        assert_eq!(reader.points(&[0, 1]).unwrap(), [point(1, 1.0)]);
+        assert_eq!((reader.totals().unwrap(), reader.last().unwrap()), (vec![1.0], None));
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at a training or painting: its losses, its newest preview, its checkpoints.
 
-use std::io;
 use std::path::Path;
+use std::{io, iter};
 
 use bytes::Bytes;
 use protocol::{CheckpointList, ErrorCode, JobId, JobKind, JobRef, LossCurve, LossPoint};
@@ -47,7 +47,13 @@ impl Losses {
     /// Those of the file system.
     pub fn next_blocking(&mut self) -> io::Result<Vec<LossPoint>> {
         let Some(curve) = &self.curve else { return Ok(Vec::new()) };
-        curve.points(&self.places.by_ref().take(Self::PART).collect::<Vec<_>>())
+        let places: Vec<_> = self.places.by_ref().take(Self::PART).collect();
+        let points = curve.points(&places)?;
+        if points.len() < places.len() {
+            // It was cut meanwhile. What grows again belongs to the next who asks: here it would leave a gap.
+            self.places = Box::new(iter::empty());
+        }
+        Ok(points)
     }
 
     /// Reads all that is left.
@@ -134,5 +140,29 @@ impl Intake {
         let detail =
             format!("job {} paints in a learned style and has no {what}; training and painting have", record.job.id);
         Err(Refusal::new(ErrorCode::WrongKind, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::curve::CurveFile;
+    use crate::curve::tests::point;
+
+    #[test]
+    fn losses_that_are_cut_and_grow_again_while_they_are_sent_have_no_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curve");
+        let mut file = CurveFile::open(&path, &[]).unwrap();
+        let steps = 3 * Losses::PART as u64;
+        (1..=steps).for_each(|step| file.append(&point(step, 1.0)).unwrap());
+        let mut losses = Losses::open(JobId::new(), &path, None).unwrap();
+        let mut next = || losses.next_blocking().unwrap().iter().map(|point| point.step).collect::<Vec<_>>();
+        assert_eq!(next(), (1..=256).collect::<Vec<_>>());
+        file.append(&point(301, 1.0)).unwrap();
+        assert_eq!(next(), (257..=301).collect::<Vec<_>>());
+        (302..=steps).for_each(|step| file.append(&point(step, 1.0)).unwrap());
+        assert!(next().is_empty());
     }
 }

@@ -32,7 +32,7 @@ fn folder(house: &House, job: JobId) -> PathBuf {
 /// Returns the steps of a job's curve.
 fn steps(house: &House, job: JobId) -> Vec<u64> {
     let Some(curve) = Curve::open(&folder(house, job).join("curve")).unwrap() else { return Vec::new() };
-    (0..curve.len()).map(|place| curve.point(place).unwrap().step).collect()
+    (0..curve.len()).map(|place| curve.point(place).unwrap().unwrap().step).collect()
 }
 
 fn up_to(last: u64) -> Vec<u64> {
