@@ -77,17 +77,24 @@ impl Components {
     }
 }
 
+/// Says whether the picture can be decoded, where less than decoding it shows that: all coded bits are read, and made into
+/// luma only. False where [`read`] has to say it.
+pub(super) fn is_sound(bytes: &[u8], limits: Limits) -> Result<bool, PictureError> {
+    let outline = Outline::of(bytes, limits)?;
+    // Where restart marks cut the bits into pieces, the decoder passes over chroma whose bits are missing if it makes
+    // nothing of it.
+    if Components::of(&outline)? != Components::Coded || outline.has_restarts {
+        return Ok(false);
+    }
+    let samples = samples(bytes, &outline, Components::Coded, ColorSpace::Luma)?;
+    Ok(samples.len() == usize::from(outline.width) * usize::from(outline.height))
+}
+
 /// Decodes the picture.
 pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError> {
     let outline = Outline::of(bytes, limits)?;
     let components = Components::of(&outline)?;
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(components.requested());
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, &outline, components)), options);
-    let mut samples = decoder.decode().map_err(refuse)?;
+    let mut samples = samples(bytes, &outline, components, components.requested())?;
     let colour = match components {
         Components::Grey => Colour::Grey,
         Components::Coded | Components::Plain | Components::NamedPlain => Colour::Rgb,
@@ -102,6 +109,22 @@ pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError>
     }
     let (width, height) = (outline.width.into(), outline.height.into());
     Ok(Raster { width, height, colour, samples: Samples::Eight(samples), profile: outline.profile() })
+}
+
+/// Decodes a file of these components into a colour space.
+fn samples(
+    bytes: &[u8],
+    outline: &Outline,
+    components: Components,
+    space: ColorSpace,
+) -> Result<Vec<u8>, PictureError> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(space);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, outline, components)), options);
+    decoder.decode().map_err(refuse)
 }
 
 /// Copies the file up to its end mark in a form that makes the decoder say what it would pass over.

@@ -11,6 +11,8 @@ pub(super) struct Outline<'a> {
     pub(super) components: Vec<Component>,
     pub(super) is_progressive: bool,
     pub(super) scans: usize,
+    /// Whether restart marks cut the coded bits into pieces.
+    pub(super) has_restarts: bool,
     /// Adobe's colour transform and where its segment's marker is.
     pub(super) adobe: Option<(u8, usize)>,
     /// The EXIF block, from its TIFF header.
@@ -59,7 +61,7 @@ impl<'a> Outline<'a> {
                 }
                 0xda => {
                     outline.scan(content?);
-                    at = after_entropy_coded(bytes, at);
+                    at = outline.entropy_coded(bytes, at);
                 }
                 0xe1 => outline.exif = outline.exif.or(content?.strip_prefix(b"Exif\0\0")),
                 0xe2 => {
@@ -120,6 +122,23 @@ impl<'a> Outline<'a> {
         }
     }
 
+    /// Passes over entropy-coded bytes; returns the place of the first marker that is neither a stuffed 0xff nor a restart.
+    fn entropy_coded(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
+            at += found;
+            match array::<2>(bytes, at) {
+                Some([_, 0]) => at += 2,
+                Some([_, 0xd0..=0xd7]) => {
+                    self.has_restarts = true;
+                    at += 2;
+                }
+                Some([_, 0xff]) => at += 1,
+                _ => return at,
+            }
+        }
+        bytes.len()
+    }
+
     /// Refuses an outline that can't be a whole picture.
     fn checked(self) -> Result<Self, PictureError> {
         if self.components.is_empty() {
@@ -171,17 +190,4 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
 /// Whether a marker stands alone, without a length: TEM, restart marks, start of image.
 fn is_standalone(marker: u8) -> bool {
     matches!(marker, 0x01 | 0xd0..=0xd8)
-}
-
-/// Returns the place of the first marker after entropy-coded bytes that is neither a stuffed 0xff nor a restart.
-fn after_entropy_coded(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
-        at += found;
-        match array::<2>(bytes, at) {
-            Some([_, 0 | 0xd0..=0xd7]) => at += 2,
-            Some([_, 0xff]) => at += 1,
-            _ => return at,
-        }
-    }
-    bytes.len()
 }
