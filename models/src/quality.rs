@@ -13,6 +13,8 @@ use crate::vgg::{self, Features, Tap, Vgg};
 
 /// Shorter side of the artwork, and longer side of photo and painting, in pixels.
 const SIDE_PX: u32 = 448;
+/// The least side of what VGG19 is shown, in pixels: it halves pictures four times.
+const LEAST_PX: u32 = 16;
 /// How much means count beside covariances.
 const MEAN_SHARE: f64 = 0.3;
 /// Keeps channels without contrast finite.
@@ -24,6 +26,13 @@ pub fn memory_bytes(width: u32, height: u32) -> u64 {
     let (side, long, short) = (u64::from(SIDE_PX), u64::from(width.max(height)), u64::from(width.min(height).max(1)));
     let artwork = side * (side * long).div_ceil(short);
     vgg::LOADED_BYTES + artwork.max(side * side) * vgg::BYTES_PER_PIXEL
+}
+
+/// Returns a photo's size with a longer side of 448 pixels.
+fn fitted(width: u32, height: u32) -> (u32, u32) {
+    let scale = f64::from(SIDE_PX) / f64::from(width.max(height));
+    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+    (side(width), side(height))
 }
 
 /// How near a painting is to an artwork and to its photo.
@@ -62,12 +71,17 @@ impl<'a> Gauge<'a> {
         gauge
     }
 
+    /// Says whether a photo of this size can be measured on: VGG19 looks at nothing less than 16 pixels wide.
+    #[must_use]
+    pub fn takes(width: u32, height: u32) -> bool {
+        let (width, height) = fitted(width, height);
+        width.min(height) >= LEAST_PX
+    }
+
     /// Measures a painting of a photo; both are first brought to a longer side of 448 pixels.
     #[expect(clippy::missing_panics_doc, reason = "a picture has pixels, and so has what it is scaled to")]
     pub fn measure(&mut self, photo: &Picture, painting: &Picture) -> Distances {
-        let scale = f64::from(SIDE_PX) / f64::from(photo.width().max(photo.height()));
-        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        let (width, height) = (side(photo.width()), side(photo.height()));
+        let (width, height) = fitted(photo.width(), photo.height());
         let fit = |picture: &Picture| {
             let flat = picture.clone().flattened_on_white();
             flat.resized(width, height).expect("sides are at least one pixel")

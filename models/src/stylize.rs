@@ -151,7 +151,7 @@ impl Footprint {
     /// Returns the bytes that painting a photo of this size takes at its peak: the fastest way within the budget.
     ///
     /// # Errors
-    /// The least that would do, when that is more than the budget.
+    /// About the least that would do, when that is more than the budget.
     pub fn memory_bytes(&self, width: u32, height: u32, budget: u64) -> Result<u64, u64> {
         let fixed = fixed_bytes(&self.executor, width, height);
         let left = usize::try_from(budget.saturating_sub(fixed)).unwrap_or(usize::MAX);

@@ -140,6 +140,10 @@ impl Bench {
             let named = |refusal: Refusal| Refusal { detail: format!("photo {number}: {}", refusal.detail), ..refusal };
             let limits = self.intake.config().limits.clone();
             let photo = decode(&photo, Limits { pixels: limits.pixels }).map_err(named)?;
+            if !Gauge::takes(photo.width(), photo.height()) {
+                let detail = "it is too long and thin to be measured on; a side may be 28 times the other at most";
+                return Err(named(Refusal::new(ErrorCode::InvalidPicture, detail)));
+            }
             let mut watch =
                 |_| if self.intake.is_draining() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             let painted = stylizer.paint(&photo, &compute, limits.memory_bytes / 4, &mut watch);

@@ -66,6 +66,8 @@ pub(super) struct Passes {
 
 /// Multiplications of a strip, per thread: a few milliseconds.
 pub(super) const WORK_A_STRIP: f64 = 6e8;
+/// More memory than any machine has, in bytes.
+const MOST_BUDGET: usize = 1 << 48;
 /// Bytes that a thread's own scratch memory may take.
 const SCRATCH: usize = 3 << 20;
 
@@ -84,14 +86,18 @@ impl Plan {
         let blocks = budget.saturating_sub(fixed) / size_of::<Block>();
         let planner = Planner { executor, shapes: &shapes, budget: blocks, threads };
         let Some(cut) = planner.best() else {
-            let (mut low, mut high) = (budget, 1 << 48);
-            while high - low > size_of::<Block>() {
+            let is_enough = |budget: usize| {
+                let blocks = budget.saturating_sub(fixed) / size_of::<Block>();
+                Planner { budget: blocks, ..planner }.best().is_some()
+            };
+            // Roughly is enough, and each try takes as long as the picture is high.
+            let (mut low, mut high) = (budget, budget.max(fixed));
+            while !is_enough(high) && high < MOST_BUDGET {
+                (low, high) = (high, high * 2);
+            }
+            while high - low > high / 1024 {
                 let middle = low + (high - low) / 2;
-                let blocks = middle.saturating_sub(fixed) / size_of::<Block>();
-                match (Planner { budget: blocks, ..planner }).best() {
-                    Some(_) => high = middle,
-                    None => low = middle,
-                }
+                if is_enough(middle) { high = middle } else { low = middle }
             }
             return Err(ExecutorError::Memory { needed: high, budget });
         };

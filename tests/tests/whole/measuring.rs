@@ -47,6 +47,9 @@ async fn a_style_is_measured_over_http_one_at_a_time() {
     problem(door.form(path, artwork()).await, 422, "missing_field").await;
     problem(door.form(path, Form::new().part("image", file(picture(4, 3)))).await, 422, "missing_field").await;
     problem(door.form("/v1/styles/nowhere/measure", artwork()).await, 422, "unknown_style").await;
+    let thin =
+        problem(door.form(path, artwork().part("image", file(picture(1450, 50)))).await, 422, "invalid_picture").await;
+    assert!(thin.contains("long and thin"), "{thin}");
     let flat = Form::new().part("artwork", file(picture(9, 9)));
     problem(door.form(path, flat).await, 422, "artwork_unusable").await;
     let receiving = house.intake().receive_measured(&admin()).unwrap();

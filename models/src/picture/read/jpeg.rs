@@ -82,12 +82,18 @@ impl Components {
 pub(super) fn is_sound(bytes: &[u8], limits: Limits) -> Result<bool, PictureError> {
     let outline = Outline::of(bytes, limits)?;
     // Where restart marks cut the bits into pieces, the decoder passes over chroma whose bits are missing if it makes
-    // nothing of it.
-    if Components::of(&outline)? != Components::Coded || outline.has_restarts {
+    // nothing of it; and so it does over layouts that it can't make anything of.
+    if Components::of(&outline)? != Components::Coded || outline.has_restarts || !has_usual_layout(&outline) {
         return Ok(false);
     }
     let samples = samples(bytes, &outline, Components::Coded, ColorSpace::Luma)?;
     Ok(samples.len() == usize::from(outline.width) * usize::from(outline.height))
+}
+
+/// Says whether there is as much chroma as luma, or half along the rows, or half along both sides.
+fn has_usual_layout(outline: &Outline) -> bool {
+    let mut layouts = outline.components.iter().map(|of| (of.horizontal_sampling, of.vertical_sampling));
+    layouts.next().is_some_and(|luma| matches!(luma, (1 | 2, 1) | (2, 2))) && layouts.all(|chroma| chroma == (1, 1))
 }
 
 /// Decodes the picture.
