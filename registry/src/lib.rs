@@ -26,4 +26,4 @@ mod tests;
 
 pub use entry::{Change, Entry, Snapshot};
 pub use error::RegistryError;
-pub use registry::{Detection, Options, Registry};
+pub use registry::{Detection, Options, Registry, look};

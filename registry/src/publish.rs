@@ -73,8 +73,7 @@ impl Writer {
         fs::create_dir_all(&self.folder).map_err(RegistryError::storage(&self.folder))?;
         let _turn = self.turn().map_err(RegistryError::storage(&self.folder))?;
         if existing == Existing::Respected && self.is_taken(name) {
-            let same = self.read(name, limits).is_some_and(|there| there.digest == package.digest);
-            return if same { Ok(()) } else { Err(RegistryError::Exists { name: name.clone() }) };
+            return self.compare(name, package, limits);
         }
         let staging = self.folder.join(STAGING);
         let staged = write_safely(package, &staging).map_err(RegistryError::storage(&staging)).and_then(|()| {
@@ -84,9 +83,20 @@ impl Writer {
         });
         let target = self.folder.join(name.as_str());
         let moved = staged.and_then(|_| {
-            put(&staging, &target).and_then(|()| sync(&self.folder)).map_err(RegistryError::storage(&target))
+            let is_put = match existing {
+                Existing::Replaced => put(&staging, &target).map(|()| true),
+                // A lone file counts less than a folder, and would no longer be seen.
+                Existing::Respected if !is_absent(&self.lone_file(name)) => Ok(false),
+                Existing::Respected => put_where_nothing_is(&staging, &target),
+            };
+            if is_put.map_err(RegistryError::storage(&target))? {
+                sync(&self.folder).map_err(RegistryError::storage(&target))
+            } else {
+                // Somebody has copied a style there meanwhile.
+                self.compare(name, package, limits)
+            }
         });
-        if moved.is_ok() {
+        if moved.is_ok() && existing == Existing::Replaced {
             // A lone file of the name would come to light again when the folder is removed.
             log_failure(delete(&self.lone_file(name)));
         }
@@ -118,6 +128,12 @@ impl Writer {
         sync(&self.folder).map_err(storage(&self.folder))?;
         log_failure(delete(&removed));
         Ok(())
+    }
+
+    /// Takes the style that has the name for this one, if it paints the same.
+    fn compare(&self, name: &StyleName, package: &Package, limits: &PackageLimits) -> Result<(), RegistryError> {
+        let is_same = self.read(name, limits).is_some_and(|there| there.digest == package.digest);
+        if is_same { Ok(()) } else { Err(RegistryError::Exists { name: name.clone() }) }
     }
 
     /// Says whether anything has a style's name, good or broken.
@@ -218,10 +234,35 @@ fn put(staged: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives the staged folder the style's name unless something has it; says whether it did.
+fn put_where_nothing_is(staged: &Path, target: &Path) -> io::Result<bool> {
+    use ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    let renamed = match rename_to_nothing(staged, target) {
+        // A folder takes the place of no file this way either, nor of a folder that has anything in it.
+        Err(error) if is_unknown_to_file_system(&error) => fs::rename(staged, target),
+        renamed => renamed,
+    };
+    match renamed {
+        Err(error) if matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | NotADirectory) => Ok(false),
+        renamed => renamed.map(|()| true),
+    }
+}
+
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn rename_to_nothing(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
@@ -243,4 +284,35 @@ fn put_in_two_steps(staged: &Path, target: &Path) -> io::Result<()> {
     }
     log_failure(delete(&aside));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_style_that_came_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let [staged, target] = ["staged", "wave"].map(|name| folder.path().join(name));
+        let stage = || fs::create_dir_all(&staged).and_then(|()| fs::write(staged.join("style.toml"), "new")).unwrap();
+        fs::create_dir(&target).unwrap();
+        stage();
+        assert!(!put_where_nothing_is(&staged, &target).unwrap(), "somebody is about to copy a style there");
+        let makers: [fn(&Path); 2] = [
+            |target| fs::write(target, "a person's").unwrap(),
+            |target| fs::create_dir(target).and_then(|()| fs::write(target.join("style.toml"), "a person's")).unwrap(),
+        ];
+        for make in makers {
+            delete(&target).unwrap();
+            stage();
+            make(&target);
+            assert!(!put_where_nothing_is(&staged, &target).unwrap());
+            let kept = if target.is_dir() { target.join("style.toml") } else { target.clone() };
+            assert_eq!(fs::read_to_string(kept).unwrap(), "a person's");
+        }
+        delete(&target).unwrap();
+        assert!(put_where_nothing_is(&staged, &target).unwrap());
+        assert_eq!(fs::read_to_string(target.join("style.toml")).unwrap(), "new");
+    }
 }

@@ -67,6 +67,16 @@ struct Scanner {
     on_change: Box<dyn FnMut(Change) + Send>,
 }
 
+/// Judges everything in a folder of styles as it is, without changing anything.
+///
+/// # Errors
+/// [`RegistryError::Folder`] when the folder can't be listed.
+pub fn look(folder: &Path, limits: &PackageLimits) -> Result<Snapshot, RegistryError> {
+    let look = Look { folder, limits, now: Instant::now(), haste: Haste::All };
+    let scan = Scan::default().next(look);
+    Ok(scan.map_err(|source| RegistryError::Folder { path: folder.to_owned(), source })?.snapshot())
+}
+
 impl Registry {
     /// Opens the folder of styles, scans it, and begins to watch it.
     ///

@@ -10,8 +10,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use super::{Failure, out};
 use crate::config::{Config, Sources};
@@ -19,6 +22,13 @@ use crate::disk::sync_folder;
 
 /// Files of the data folder beside the spool that a daemon goes on with: its event counter, the key of its links.
 const LOOSE_FILES: [&str; 2] = ["sequence", "links.key"];
+
+/// What is being copied has this name until it is whole.
+const STAGED: &str = ".new";
+
+/// How often what changes meanwhile is copied at most, and how long it is left alone after each time.
+const MOST_COPIES: usize = 100;
+const BETWEEN_COPIES: Duration = Duration::from_millis(50);
 
 /// A backup that can't be taken.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +133,7 @@ fn copy_spool(from: &Path, to: &Path) -> Result<Tally, BackupError> {
         fs::remove_dir_all(to.join(name)).map_err(at(&to.join(name)))?;
         tally.removed += 1;
     }
+    remove(&to.join(STAGED)).map_err(at(to))?;
     sync_folder(to).map_err(at(to))?;
     Ok(tally)
 }
@@ -152,8 +163,8 @@ fn copy_job(from: &Path, to: &Path) -> io::Result<Copied> {
         if fs::read(to.join("job.json")).is_ok_and(|copy| copy == before) && has_same_checkpoint(from, to)? {
             return Ok(Copied::Already);
         }
-        let staged = to.with_extension("new");
-        let _ = fs::remove_dir_all(&staged);
+        let staged = to.with_file_name(STAGED);
+        remove(&staged)?;
         fs::create_dir(&staged)?;
         for entry in fs::read_dir(from)? {
             let name = entry?.file_name();
@@ -203,7 +214,8 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Makes `to` have the same files as `from`, dot names and links left out.
+/// Makes `to` have the same files and folders as `from`, dot names and links left out. Each is copied until it has stayed
+/// the same meanwhile, and then takes the place of its earlier copy: of a style that is replaced there is never half.
 fn mirror(from: &Path, to: &Path) -> Result<(), BackupError> {
     if !from.is_dir() {
         return Ok(());
@@ -212,27 +224,96 @@ fn mirror(from: &Path, to: &Path) -> Result<(), BackupError> {
     let mut present = BTreeSet::new();
     for entry in fs::read_dir(from).map_err(at(from))? {
         let entry = entry.map_err(at(from))?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(at(from))?);
-        if name.as_encoded_bytes().starts_with(b".") || kind.is_symlink() {
+        let (name, source) = (entry.file_name(), entry.path());
+        if name.as_encoded_bytes().starts_with(b".") || entry.file_type().map_err(at(from))?.is_symlink() {
             continue;
         }
-        let (source, copy) = (entry.path(), to.join(&name));
-        if kind.is_dir() {
-            mirror(&source, &copy)?;
-        } else {
-            copy_if_there(&source, &copy)?;
+        if copy_steady(&source, &to.join(&name)).map_err(at(&source))? {
+            present.insert(name);
         }
-        present.insert(name);
     }
     for entry in fs::read_dir(to).map_err(at(to))? {
         let entry = entry.map_err(at(to))?;
         if !present.contains(&entry.file_name()) {
-            let gone = entry.path();
-            let removed = if gone.is_dir() { fs::remove_dir_all(&gone) } else { fs::remove_file(&gone) };
-            removed.map_err(at(&gone))?;
+            remove(&entry.path()).map_err(at(&entry.path()))?;
         }
     }
     sync_folder(to).map_err(at(to))
+}
+
+/// Copies a file or folder as it was at one moment; false when it is gone.
+fn copy_steady(from: &Path, to: &Path) -> io::Result<bool> {
+    let staged = to.with_file_name(STAGED);
+    let mut is_absent = false;
+    for _ in 0..MOST_COPIES {
+        remove(&staged)?;
+        match copy_once(from, &staged) {
+            Ok(true) => return remove(to).and_then(|()| fs::rename(&staged, to)).map(|()| true),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Whoever replaces it by hand leaves its place empty for a moment.
+        if std::mem::replace(&mut is_absent, !from.exists()) && is_absent {
+            return Ok(false);
+        }
+        thread::park_timeout(BETWEEN_COPIES);
+    }
+    Err(io::Error::other("it changes as often as it is copied; wait until nobody writes to it, and try again"))
+}
+
+/// Copies a file or folder, and says whether it has stayed the same meanwhile.
+fn copy_once(from: &Path, to: &Path) -> io::Result<bool> {
+    let before = stamps(from)?;
+    copy_tree(from, to)?;
+    Ok(stamps(from)? == before)
+}
+
+/// Returns what any change of a file or folder alters, and of all that lies in it.
+fn stamps(path: &Path) -> io::Result<Vec<[i64; 4]>> {
+    let about = fs::symlink_metadata(path)?;
+    let mut stamps = vec![[about.ino() as i64, about.len() as i64, about.ctime(), about.ctime_nsec()]];
+    for inner in inner(path, &about)? {
+        stamps.extend(self::stamps(&inner)?);
+    }
+    Ok(stamps)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    let about = fs::symlink_metadata(from)?;
+    if !about.is_dir() {
+        return copy_synced(from, to);
+    }
+    fs::create_dir(to)?;
+    for inner in inner(from, &about)? {
+        if let Some(name) = inner.file_name() {
+            copy_tree(&inner, &to.join(name))?;
+        }
+    }
+    sync_folder(to)
+}
+
+/// Lists what lies in a folder, dot names and links left out; nothing for a file.
+fn inner(path: &Path, about: &fs::Metadata) -> io::Result<BTreeSet<PathBuf>> {
+    let mut inner = BTreeSet::new();
+    if about.is_dir() {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") && !entry.file_type()?.is_symlink() {
+                inner.insert(entry.path());
+            }
+        }
+    }
+    Ok(inner)
+}
+
+/// Removes a file or folder, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 #[cfg(test)]
@@ -299,5 +380,41 @@ mod tests {
         let within = folder.path().join("copy");
         assert!(matches!(copy_all(&config, &within), Err(BackupError::Within(_))));
         assert!(!within.exists());
+    }
+
+    #[test]
+    fn what_is_replaced_while_it_is_copied_is_copied_as_one_or_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to, old] = ["styles", "copies", "old"].map(|name| folder.path().join(name));
+        let make = |number: usize| {
+            let style = folder.path().join(format!("version-{number}"));
+            fs::create_dir(&style).unwrap();
+            for name in ["style.toml", "weights"] {
+                fs::write(style.join(name), number.to_string()).unwrap();
+            }
+            style
+        };
+        fs::create_dir(&from).unwrap();
+        fs::rename(make(0), from.join("wave")).unwrap();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let style = from.join("wave");
+        let replacing = std::thread::spawn(move || {
+            for version in begun {
+                fs::rename(&style, &old).unwrap();
+                fs::rename(version, &style).unwrap();
+                fs::remove_dir_all(&old).unwrap();
+            }
+        });
+        for number in 1..=100 {
+            begin.send(make(number)).unwrap();
+            mirror(&from, &to).unwrap();
+            let [style, weights] = ["style.toml", "weights"].map(|name| fs::read(to.join("wave").join(name)).unwrap());
+            assert_eq!(style, weights);
+        }
+        drop(begin);
+        replacing.join().unwrap();
+        mirror(&from, &to).unwrap();
+        assert_eq!(fs::read(to.join("wave/weights")).unwrap(), b"100");
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
     }
 }

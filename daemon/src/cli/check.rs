@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use models::picture::Limits;
 use models::training::Photos;
 use protocol::StyleState;
-use registry::Registry;
 use tokio::runtime::Builder;
 
 use super::{Failure, banner, out};
@@ -69,7 +68,7 @@ pub(super) fn check(sources: &Sources, repair: Repair) -> Result<ExitCode, Failu
     let claim = store::claim(&config.data.dir);
     let program = std::env::current_exe().ok();
     findings.extend(store::check(&config, &claim, repair, program.as_deref()));
-    findings.extend(styles(&config.models.dir, &claim));
+    findings.extend(styles(&config.models.dir));
     findings.push(devices(&config));
     findings.extend(learning(&config));
     findings.push(mail(&config));
@@ -111,20 +110,15 @@ fn tokens(config: &Config) -> Option<Finding> {
     })
 }
 
-fn styles(folder: &Path, claim: &store::Claim) -> Vec<Finding> {
+fn styles(folder: &Path) -> Vec<Finding> {
     let part = "styles";
     if !folder.exists() {
         return vec![Finding::fine(part, format!("{} is made at the first start", folder.display()))];
     }
-    // Opening the folder clears what was left half-way, which may be what a running daemon is just publishing.
-    if matches!(claim, store::Claim::Running) {
-        return vec![Finding::fine(part, "watched by the running atelierd; atelier styles lists them")];
-    }
-    let registry = match Registry::open(folder, registry::Options::default(), drop) {
-        Ok(registry) => registry,
+    let snapshot = match registry::look(folder, &registry::Options::default().limits) {
+        Ok(snapshot) => snapshot,
         Err(error) => return vec![Finding::wrong(part, error.to_string())],
     };
-    let snapshot = registry.snapshot();
     let ready = snapshot.iter().filter(|entry| entry.style.state == StyleState::Ready).count();
     let mut findings = vec![Finding::fine(part, format!("{ready} ready in {}", folder.display()))];
     findings.extend(snapshot.iter().filter_map(|entry| {
