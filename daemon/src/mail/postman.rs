@@ -1,6 +1,7 @@
 //! Who brings the mail: takes what is due from the store, hands it over, writes down what became of it.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,7 +134,7 @@ impl Postman {
     async fn bring(&self, id: JobId, post: &io::Result<Post>, config: &Config, now: Timestamp) -> Result<(), Refusal> {
         let Some((job, written)) = self.write_letter(id, config).await? else { return Ok(()) };
         let outcome = match (post, written) {
-            (_, Err(problem)) => Outcome::Refused(problem),
+            (_, Err(outcome)) => outcome,
             (Err(error), Ok(_)) => Outcome::TryAgain(error.to_string()),
             (Ok(post), Ok(message)) => post.send(&letter::name(&job), &message).await,
         };
@@ -165,7 +166,7 @@ impl Postman {
         &self,
         id: JobId,
         config: &Config,
-    ) -> Result<Option<(Job, Result<Message, String>)>, Refusal> {
+    ) -> Result<Option<(Job, Result<Message, Outcome>)>, Refusal> {
         let (postman, config) = (self.clone(), config.clone());
         crate::intake::blocking(move || {
             let Some(record) = postman.store.record(id)?.filter(is_waiting) else { return Ok(None) };
@@ -175,22 +176,25 @@ impl Postman {
         .await
     }
 
-    fn compose(&self, record: &Record, config: &Config) -> Result<Message, String> {
-        let letter = record.letter.as_ref().ok_or("the job has no mail")?;
-        let to = address::parse(&letter.recipient).map_err(|error| error.to_string())?;
+    /// Writes a letter; or says why there is none, for good or until its pictures can be read.
+    fn compose(&self, record: &Record, config: &Config) -> Result<Message, Outcome> {
+        let impossible = |error: &dyn Error| Outcome::Refused(error.to_string());
+        let unreadable = |error: io::Error| Outcome::TryAgain(format!("what it is to carry can't be read: {error}"));
+        let letter = record.letter.as_ref().ok_or_else(|| Outcome::Refused("the job has no mail".to_owned()))?;
+        let to = address::parse(&letter.recipient).map_err(|error| impossible(&error))?;
         let (painting, learned) = match &record.job.state {
             JobState::Succeeded { .. } if record.job.kind() == JobKind::Train => {
-                (Painting::Gone, self.learned(&record.job, config).map_err(|error| error.to_string())?)
+                (Painting::Gone, self.learned(&record.job, config).map_err(unreadable)?)
             }
             JobState::Succeeded { result, finished_at, .. } => {
                 let painting = self.painting(record, result, *finished_at, config);
-                (painting.map_err(|error| error.to_string())?, Learned::default())
+                (painting.map_err(unreadable)?, Learned::default())
             }
             _ => (Painting::Gone, Learned::default()),
         };
         let from = transport::sender(config);
         letter::compose(Letter { job: &record.job, from: &from, to, painting, learned })
-            .map_err(|error| error.to_string())
+            .map_err(|error| impossible(&error))
     }
 
     /// Collects what there is to show of a style, as far as a letter may carry it.

@@ -175,3 +175,22 @@ async fn a_dead_server_costs_no_letter_and_no_flood() {
     }
     assert_eq!((mail(&house, job).state, mail(&house, job).attempts), (MailState::Queued, 1));
 }
+
+#[tokio::test]
+async fn a_painting_that_can_not_be_read_just_now_is_mailed_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (house, job) = opened(folder.path()).await;
+    let server = Server::start(Mood::Good, None, false).await;
+    let (postman, config, mut known) = (postman(&house), through(&server, folder.path()), DueTimes::new());
+    let (result, away) = (house.spool.result(job), folder.path().join("away"));
+    std::fs::rename(&result, &away).unwrap();
+    std::fs::create_dir(&result).unwrap();
+    postman.round(&config, Timestamp::now(), &mut known).await;
+    let waiting = mail(&house, job);
+    assert_eq!((waiting.state, waiting.attempts), (MailState::Queued, 1));
+    assert!(waiting.last_answer.unwrap().contains("can't be read"));
+    std::fs::remove_dir(&result).unwrap();
+    std::fs::rename(&away, &result).unwrap();
+    postman.round(&config, minutes(2), &mut known).await;
+    assert_eq!(mail(&house, job).state, MailState::Sent);
+}
