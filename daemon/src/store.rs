@@ -8,6 +8,7 @@
 //! So a new job is safe, and its caller answered, once the spool has let it in; its row is synced with the next write, or
 //! a moment later.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -112,9 +113,14 @@ impl Store {
             feed: opened.feed.clone(),
         };
         let failed = Arc::clone(&store.failed);
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || write_loop(&receiver, opened.ledger, &opened.feed, &failed))?;
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || {
+            // sled panics on some damage that it meets.
+            let written = AssertUnwindSafe(|| write_loop(&receiver, opened.ledger, &opened.feed, &failed));
+            if catch_unwind(written).is_err() {
+                failed.store(true, Ordering::Release);
+                tracing::error!("the writing thread crashed; nothing is accepted until a restart");
+            }
+        })?;
         Ok((store, thread))
     }
 

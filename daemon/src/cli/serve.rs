@@ -52,8 +52,7 @@ pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
         let post =
             postman.start(house.daemon.intake().clone(), Arc::clone(house.daemon.outbox()), house.closing.clone());
         house.announce(address);
-        house.run(sources, signals, doors, post).await;
-        Ok(ExitCode::SUCCESS)
+        Ok(house.run(sources, signals, doors, post).await)
     })
 }
 
@@ -91,23 +90,29 @@ impl House {
         systemd::ready();
     }
 
-    /// Serves until a signal says to end, or the doors have closed by themselves.
-    async fn run(mut self, sources: &Sources, mut signals: Signals, mut doors: JoinHandle<()>, post: JoinHandle<()>) {
+    /// Serves until a signal says to end, or the doors have closed by themselves, which is a failure.
+    async fn run(
+        mut self,
+        sources: &Sources,
+        mut signals: Signals,
+        mut doors: JoinHandle<()>,
+        post: JoinHandle<()>,
+    ) -> ExitCode {
         let sweeper = tokio::spawn(sweep(Arc::clone(&self.daemon), self.closing.clone()));
         let mut watchdog = systemd::watchdog_interval().map(interval);
-        loop {
+        let code = loop {
             tokio::select! {
                 wish = signals.next() => match wish {
-                    Wish::End => break,
+                    Wish::End => break ExitCode::SUCCESS,
                     Wish::Reload => self.reload(sources),
                 },
                 () = tick(&mut watchdog) => self.show_life(),
                 ended = &mut doors => {
                     tracing::error!(?ended, "the front doors have closed");
-                    break;
+                    break ExitCode::FAILURE;
                 }
             }
-        }
+        };
         tracing::info!("ending: running work goes back to the queue; a second signal ends at once");
         systemd::stopping();
         signals.end_at_the_next();
@@ -121,10 +126,12 @@ impl House {
                 tracing::error!(task, "a task crashed");
             }
         }
-        let Some(daemon) = Arc::into_inner(self.daemon) else { return };
-        if tokio::task::spawn_blocking(|| daemon.stop()).await.is_err() {
+        if let Some(daemon) = Arc::into_inner(self.daemon)
+            && tokio::task::spawn_blocking(|| daemon.stop()).await.is_err()
+        {
             tracing::error!("the daemon crashed while it ended");
         }
+        code
     }
 
     /// Reads the configuration and the tokens again.

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::thread;
 
+use tokio::runtime::Builder;
+
 use super::Failure;
+use super::signals::Signals;
 use crate::store::Index;
 
 /// Reads the index; damage is one line on standard error and exit code 1.
@@ -18,6 +21,12 @@ pub(super) fn verify(folder: &Path) -> Result<ExitCode, Failure> {
             process::exit(1);
         })
         .map_err(Failure::System)?;
+    // A signal to end goes to the parent too, who knows what to do. Here it would look as if the index were damaged.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::System)?;
+    let _signals = {
+        let _context = runtime.enter();
+        Signals::listen().map_err(Failure::System)?
+    };
     Index::open(folder)?.verify()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -232,3 +232,13 @@ fn state_events_are_kept_over_a_restart_and_numbers_go_on() {
     assert!(house.store.feed().latest() > events[0].sequence);
     house.close();
 }
+
+#[test]
+fn a_writing_thread_that_panics_is_a_store_that_has_failed() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let store = house.store.clone();
+    assert!(store.write(|_| -> () { panic!("as sled does") }).durable_blocking().is_err());
+    house.crash();
+    assert!(store.has_failed());
+}
