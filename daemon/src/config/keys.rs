@@ -60,6 +60,9 @@ macro_rules! put {
     };
 }
 
+/// The most that `limits.pixels` may be: a square of 65,536 pixels, more than any memory holds the paintings of.
+const MOST_PIXELS: u64 = 1 << 32;
+
 /// Every key, in the order of the example file.
 pub(super) const KEYS: &[Key] = &[
     fixed!("server.listen", server.listen, |draft, value| {
@@ -100,7 +103,14 @@ pub(super) const KEYS: &[Key] = &[
     }),
     live!("queue.max_waiting", put!(config.max_waiting = positive)),
     live!("limits.upload_bytes", put!(config.limits.upload_bytes = bytes)),
-    live!("limits.pixels", put!(config.limits.pixels = positive)),
+    live!("limits.pixels", |draft, value| {
+        let pixels = value.positive()?;
+        if pixels > MOST_PIXELS {
+            return Err(format!("expected a number of at most {MOST_PIXELS}, found {pixels}"));
+        }
+        draft.config.limits.pixels = pixels;
+        Ok(())
+    }),
     live!("limits.memory", put!(config.limits.memory_bytes = memory)),
     live!("limits.connections", put!(config.limits.connections = positive)),
     live!("limits.requests_per_minute", put!(config.limits.requests_per_minute = some positive)),

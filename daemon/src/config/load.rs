@@ -162,9 +162,13 @@ struct File<'a> {
 
 impl File<'_> {
     fn apply(&self, draft: &mut Draft) -> Result<(), ConfigError> {
-        let document = DeTable::parse(self.text).map_err(|error| ConfigError::NotToml {
-            origin: self.origin(error.span().map_or(0, |span| span.start)),
-            problem: error.message().replace('\n', ", "),
+        let document = DeTable::parse(self.text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            let mut problem = error.message().replace('\n', ", ");
+            if let Some(key) = self.text.get(span.clone()).filter(|_| problem == "duplicate key") {
+                problem = format!("{key} is set a second time");
+            }
+            ConfigError::NotToml { origin: self.origin(span.start), problem }
         })?;
         self.apply_table(draft, "", document.get_ref())
     }
@@ -175,6 +179,7 @@ impl File<'_> {
                 if section.is_empty() { name.get_ref().to_string() } else { format!("{section}.{}", name.get_ref()) };
             let origin = self.origin(name.span().start);
             match (keys::find(&path), value.get_ref()) {
+                (_, DeValue::Table(folders)) if path == keys::DATASETS => self.apply_datasets(draft, folders)?,
                 (Some(key), value) => set(draft, key, Value::Toml(value), origin)?,
                 (None, DeValue::Table(table)) if keys::is_section(&path) => self.apply_table(draft, &path, table)?,
                 (None, _) if keys::is_section(&path) => {
@@ -183,6 +188,20 @@ impl File<'_> {
                 }
                 (None, _) => return Err(unknown(origin, path)),
             }
+        }
+        Ok(())
+    }
+
+    fn apply_datasets(&self, draft: &mut Draft, folders: &DeTable<'_>) -> Result<(), ConfigError> {
+        draft.config.train.datasets.clear();
+        for (name, folder) in folders {
+            let path = Value::Toml(folder.get_ref()).path();
+            let added = path.and_then(|path| draft.add_dataset(name.get_ref().to_string(), path));
+            added.map_err(|problem| ConfigError::Wrong {
+                origin: self.origin(name.span().start),
+                key: format!("{}.{}", keys::DATASETS, name.get_ref()),
+                problem,
+            })?;
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ fn a_bad_value_is_named_with_its_file_line_and_key() {
             "[server]\npublic_url = \"ftp://x\"",
             "2: server.public_url: expected an address such as \"https://atelier.example.org\", found \"ftp://x\"",
         ),
-        ("[server]\nlisten = \"a\"\nlisten = \"b\"", "3: duplicate key"),
+        ("[server]\nlisten = \"a\"\nlisten = \"b\"", "3: listen is set a second time"),
     ] {
         refused(text, &format!("a.toml:{message}"));
     }
@@ -261,11 +261,11 @@ fn data_sets_have_names_of_their_own_in_the_file_and_the_environment() {
     );
     refused(
         "[train.datasets]\nbuiltin = \"x\"",
-        "a.toml:1: train.datasets: \"builtin\" is the data set in the program; choose another name",
+        "a.toml:2: train.datasets.builtin: \"builtin\" is the data set in the program; choose another name",
     );
     refused(
         "[train.datasets]\n\"Mine/x\" = \"x\"",
-        "a.toml:1: train.datasets: \"Mine/x\" is no name for a data set; use a-z, 0-9, - and _, at most 64 characters",
+        "a.toml:2: train.datasets.Mine/x: \"Mine/x\" is no name for a data set; use a-z, 0-9, - and _, at most 64 characters",
     );
-    refused("[train.datasets]\nmine = 3", "a.toml:1: train.datasets: mine: expected a text in quotes, found 3");
+    refused("[train.datasets]\nmine = 3", "a.toml:2: train.datasets.mine: expected a text in quotes, found 3");
 }
