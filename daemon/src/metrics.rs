@@ -131,7 +131,7 @@ impl Metrics {
         for device in intake.devices() {
             let label = OnDevice { device: device.name };
             self.busy.get_or_create(&label).set(i64::from(device.busy));
-            self.memory.get_or_create(&label).set(device.memory_bytes as i64);
+            self.memory.get_or_create(&label).set(i64::try_from(device.memory_bytes).unwrap_or(i64::MAX));
             if let Some(share) = device.utilisation {
                 self.utilisation.get_or_create(&label).set(share);
             }

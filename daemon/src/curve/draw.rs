@@ -158,7 +158,8 @@ impl Scale {
     fn place(&self, value: f64) -> f64 {
         let (from, to) = self.pixels;
         let share = if self.is_logarithmic {
-            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+            // As differences: the quotient of a common number and the least ones that there are is none.
+            (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln())
         } else {
             (value - self.low) / (self.high - self.low)
         };
@@ -207,7 +208,8 @@ mod tests {
     #[test]
     fn every_line_stays_within_the_plot() {
         let [left, top, right, bottom] = PLOT;
-        for points in [falling(1), falling(2), falling(300), vec![point(7, 0.0), point(8, 3.0)]] {
+        let extremes = vec![point(1, f64::MIN_POSITIVE / 9e15), point(2, 1.0)];
+        for points in [falling(1), falling(2), falling(300), vec![point(7, 0.0), point(8, 3.0)], extremes] {
             for shape in chart("t", &points).shapes {
                 let Shape::Line { points, ink, .. } = shape else { continue };
                 let is_curve = SERIES.iter().any(|(_, of)| *of == ink) && points[0].1 > 30.0;

@@ -51,7 +51,7 @@ impl Crowd {
     pub(super) fn enter(&self) -> Option<Arc<Guest>> {
         let room = self.config.borrow().limits.connections.max(1);
         let mut inside = lock(&self.inside);
-        let is_crowded = inside.idle.len() > SPARE || inside.count >= room + SPARE;
+        let is_crowded = inside.idle.len() > SPARE || inside.count >= room.saturating_add(SPARE);
         if inside.count >= room && is_crowded && !inside.dismiss() {
             return None;
         }
@@ -164,6 +164,13 @@ mod tests {
         drop(third);
         let _newest = crowd.enter().unwrap();
         assert!(has_to_go(&first) && !has_to_go(&second) && !newer.iter().any(|guest| has_to_go(guest)));
+    }
+
+    #[test]
+    fn there_may_be_room_for_any_number() {
+        let crowd = crowd(usize::MAX);
+        let (first, _second) = (crowd.enter().unwrap(), crowd.enter().unwrap());
+        assert!(!has_to_go(&first));
     }
 
     #[test]
