@@ -33,13 +33,17 @@ pub fn memory_bytes(parameters: &Parameters, picture: Option<SizePx>) -> Option<
     }
 }
 
+// A size may be any number while it is typed.
+
 fn training_bytes(training: &TrainParameters, artwork: SizePx) -> u64 {
     let (longer, shorter) = (u64::from(artwork.0.max(artwork.1)), u64::from(artwork.0.min(artwork.1)).max(1));
-    let artwork = u64::from(training.art_size) * (u64::from(training.art_size) * longer / shorter);
-    let crops = u64::from(training.batch) * u64::from(training.size).pow(2);
+    let artwork_side = u64::from(training.art_size);
+    let artwork = artwork_side.saturating_mul(artwork_side.saturating_mul(longer) / shorter);
+    let crops = u64::from(training.size).pow(2).saturating_mul(training.batch.into());
     let channels = u64::from(training.width).next_multiple_of(16);
-    let network = crops * 8 * (4 * channels + channels * u64::from(training.residuals));
-    LOSS_NETWORK_BYTES + FEATURES_BYTES_PER_PIXEL * crops.max(artwork) + network + PHOTOS_BYTES
+    let network = crops.saturating_mul(8).saturating_mul(channels.saturating_mul(4 + u64::from(training.residuals)));
+    let features = crops.max(artwork).saturating_mul(FEATURES_BYTES_PER_PIXEL);
+    features.saturating_add(network).saturating_add(LOSS_NETWORK_BYTES + PHOTOS_BYTES)
 }
 
 fn painting_bytes(painting: &PaintParameters, (width, height): SizePx) -> u64 {
@@ -49,7 +53,9 @@ fn painting_bytes(painting: &PaintParameters, (width, height): SizePx) -> u64 {
         Optimizer::Adam => 4,
         Optimizer::Lbfgs => 46,
     };
-    LOSS_NETWORK_BYTES + pixels * (FEATURES_BYTES_PER_PIXEL + REMEMBERED_BYTES_PER_PIXEL * remembered)
+    pixels
+        .saturating_mul(FEATURES_BYTES_PER_PIXEL + REMEMBERED_BYTES_PER_PIXEL * remembered)
+        .saturating_add(LOSS_NETWORK_BYTES)
 }
 
 /// Returns the size of a photo's painting.
@@ -145,5 +151,18 @@ mod tests {
         let same = estimate(PaintOrder::default(), Some(size)).unwrap();
         let small = estimate(PaintOrder { size: Some(size.0 / 2), ..PaintOrder::default() }, Some(size)).unwrap();
         assert!((same - took).abs() < 1e-6 && (small - took / 4.0).abs() < took / 100.0, "{took} {same} {small}");
+    }
+
+    #[test]
+    fn a_size_that_is_far_too_large_costs_more_than_there_is() {
+        let painting = PaintOrder { size: Some(u32::MAX), ..PaintOrder::default() };
+        let painting = Parameters::Paint(painting.fill(1, OutputFormat::Png).unwrap());
+        assert_eq!(memory_bytes(&painting, Some((100, 100))), Some(u64::MAX));
+        let Parameters::Train(mut training) = Parameters::Train(TrainOrder::new("x".parse().unwrap()).fill().unwrap())
+        else {
+            unreachable!()
+        };
+        (training.size, training.batch, training.art_size) = (u32::MAX, u32::MAX, u32::MAX);
+        assert_eq!(memory_bytes(&Parameters::Train(training), Some((1, u32::MAX))), Some(u64::MAX));
     }
 }

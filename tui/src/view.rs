@@ -35,6 +35,9 @@ const SMALLEST: (u16, u16) = (20, 5);
 /// Draws everything, and says where there is a picture, if there is one that may be drawn better than in blocks.
 pub(crate) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<Shown> {
     let mut shown = None;
+    if area.is_empty() {
+        return None;
+    }
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let words = format!("needs {}×{}", SMALLEST.0, SMALLEST.1);
         buffer.set_stringn(area.x, area.y, words, usize::from(area.width), theme.style(crate::theme::Tone::Plain));

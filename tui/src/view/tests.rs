@@ -260,7 +260,9 @@ fn every_size_can_be_drawn_in_every_state() {
     let trainings = ["", "m", "mm", " j", "z<Left>x"].into_iter().map(training);
     let picking = ["s", "sj<Enter>", "t/", "tj<Enter>"].into_iter().map(picking);
     for mut app in states.into_iter().chain(trainings).chain(picking).chain([empty()]) {
-        for (columns, rows) in [(1, 1), (19, 4), (20, 5), (21, 6), (33, 7), (80, 1), (500, 200), (20, 200), (500, 5)] {
+        for (columns, rows) in
+            [(80, 0), (0, 24), (1, 1), (19, 4), (20, 5), (21, 6), (33, 7), (80, 1), (500, 200), (20, 200), (500, 5)]
+        {
             for charset in [Charset::Unicode, Charset::Ascii] {
                 update(&mut app, at(1), Input::Size(columns, rows));
                 let area = Rect::new(0, 0, columns, rows);
