@@ -71,6 +71,21 @@ pub struct Caller {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// What says so.
+    pub proof: Proof,
+}
+
+/// What a caller is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Where they are, as no tokens are in force.
+    Address,
+    /// A token, by its SHA-256.
+    Token([u8; 32]),
+    /// A session of the page, by its cookie's SHA-256.
+    Session([u8; 32]),
+    /// A signed link.
+    Link,
 }
 
 impl Caller {

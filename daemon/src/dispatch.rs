@@ -47,6 +47,12 @@ impl Dispatch {
         self.scheduler().queue().collect()
     }
 
+    /// Returns how many jobs start before one that waits.
+    #[must_use]
+    pub fn place(&self, job: JobId) -> Option<u64> {
+        self.scheduler().place(job)
+    }
+
     fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
         self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
     }

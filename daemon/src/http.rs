@@ -42,6 +42,7 @@ mod router;
 mod seed;
 mod server;
 mod session;
+mod standing;
 mod state;
 mod styles;
 mod stylize;

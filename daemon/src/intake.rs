@@ -39,7 +39,7 @@ use crate::spool::Spool;
 use crate::store::{Failed, IndexError, Store};
 
 pub use crate::spool::Draft;
-pub use jobs::{JobFilter, ResultFile};
+pub use jobs::{Amendment, JobFilter, ResultFile};
 pub use learning::Losses;
 pub use measure::Measuring;
 pub use paint::PaintFiles;

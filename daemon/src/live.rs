@@ -19,17 +19,20 @@ pub struct Live(Arc<Mutex<State>>);
 struct State {
     progress: HashMap<JobId, Progress>,
     devices: Vec<DeviceState>,
-    /// When the last jobs ended, oldest first.
-    ended: VecDeque<Instant>,
+    /// How long the last photos that ended were on their devices, oldest first.
+    held: VecDeque<Duration>,
 }
 
-/// How many ends are remembered to tell how fast the queue moves.
+/// How many of them are remembered to tell how fast the queue moves.
 const ENDS: usize = 32;
+
+/// A job in a slot, and since when.
+type Held = (JobId, Instant);
 
 struct DeviceState {
     profile: Profile,
-    photo: Option<JobId>,
-    behind: Option<JobId>,
+    photo: Option<Held>,
+    behind: Option<Held>,
     /// Since when it has had anything to do.
     busy_since: Option<Instant>,
     /// Spans of work within the last while, oldest first.
@@ -48,7 +51,7 @@ impl Live {
             worked: VecDeque::new(),
         });
         let devices = devices.collect();
-        Self(Arc::new(Mutex::new(State { progress: HashMap::new(), devices, ended: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(State { progress: HashMap::new(), devices, held: VecDeque::new() })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,25 +80,28 @@ impl Live {
         let mut state = self.state();
         let now = Instant::now();
         let device = state.devices.get_mut(device)?;
-        let before = std::mem::replace(device.slot(slot), job);
+        let before = std::mem::replace(device.slot(slot), job.map(|job| (job, now)));
         device.note_work(now);
         let device = device.view(now);
-        if let Some(job) = before {
+        if let Some((job, since)) = before {
             state.progress.remove(&job);
-            state.ended.push_back(now);
-            if state.ended.len() > ENDS {
-                state.ended.pop_front();
+            if slot == Slot::Foreground {
+                state.held.push_back(now - since);
+                if state.held.len() > ENDS {
+                    state.held.pop_front();
+                }
             }
         }
         Some(device)
     }
 
-    /// Returns how long one more job takes to leave the queue at its present pace, once a few have.
+    /// Returns how long one more photo takes to leave the queue while all devices work, once any has ended. A training
+    /// takes hours, and tells nothing of when there is room again.
     #[must_use]
     pub fn time_for_one_more(&self) -> Option<Duration> {
         let state = self.state();
-        let spans = u32::try_from(state.ended.len()).ok()?.checked_sub(1).filter(|spans| *spans > 0)?;
-        Some(state.ended.back()?.duration_since(*state.ended.front()?) / spans)
+        let (jobs, devices) = (u32::try_from(state.held.len()).ok()?, u32::try_from(state.devices.len()).ok()?);
+        state.held.iter().sum::<Duration>().checked_div(jobs)?.checked_div(devices)
     }
 
     /// Returns all devices as they are now.
@@ -107,7 +113,7 @@ impl Live {
 }
 
 impl DeviceState {
-    fn slot(&mut self, slot: Slot) -> &mut Option<JobId> {
+    fn slot(&mut self, slot: Slot) -> &mut Option<Held> {
         match slot {
             Slot::Foreground => &mut self.photo,
             Slot::Background => &mut self.behind,
@@ -140,7 +146,7 @@ impl DeviceState {
     fn describe(&self, utilisation: Option<f64>) -> Device {
         let Profile { name, kind, model, threads, memory_bytes } = self.profile.clone();
         // A photo comes and goes in front of what runs behind.
-        let job = self.photo.or(self.behind);
+        let job = self.photo.or(self.behind).map(|(job, _)| job);
         Device { name, kind, model, threads, memory_bytes, busy: job.is_some(), job, utilisation, temperature: None }
     }
 }
@@ -165,5 +171,17 @@ mod tests {
         assert!(live.state().devices[0].worked.is_empty(), "it has not rested yet");
         assert_eq!(set(Slot::Background, None), (false, None));
         assert_eq!(live.state().devices[0].worked.len(), 1);
+    }
+
+    #[test]
+    fn one_more_photo_takes_as_long_as_the_last_ones_shared_by_all_devices() {
+        let profile =
+            || Profile { name: "cpu".to_owned(), kind: DeviceKind::Cpu, model: None, threads: 1, memory_bytes: 1 };
+        let live = Live::new(vec![profile(), profile()]);
+        let _ = live.set_job(0, Slot::Background, Some(JobId::new()));
+        let _ = live.set_job(0, Slot::Background, None);
+        assert_eq!(live.time_for_one_more(), None);
+        live.state().held.extend([2, 4, 6].map(Duration::from_secs));
+        assert_eq!(live.time_for_one_more(), Some(Duration::from_secs(2)));
     }
 }

@@ -8,16 +8,20 @@ use protocol::{JobId, JobState, StateName};
 
 use crate::config::Data;
 use crate::dispatch::Dispatch;
+use crate::record::Record;
 use crate::spool::Spool;
-use crate::store::{Store, Summaries};
+use crate::store::{Ledger, Store, Summaries};
+
+/// A job, and the second in which it ended.
+type Ended = (JobId, i64);
 
 /// What is to go.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
     /// Jobs to forget altogether.
-    pub(crate) forget: Vec<JobId>,
+    pub(crate) forget: Vec<Ended>,
     /// Jobs whose pictures go and whose record stays.
-    pub(crate) expire: Vec<JobId>,
+    pub(crate) expire: Vec<Ended>,
 }
 
 /// Decides what is to go.
@@ -31,9 +35,9 @@ pub(crate) fn due(jobs: &Summaries, data: &Data, now: Timestamp) -> Due {
     for (id, job, ended) in oldest_first {
         let too_large = data.max_bytes.is_some_and(|most| kept_bytes > most);
         if older(ended, data.keep_jobs) {
-            due.forget.push(id);
+            due.forget.push((id, ended));
         } else if job.disk_bytes > 0 && (too_large || older(ended, data.keep_results)) {
-            due.expire.push(id);
+            due.expire.push((id, ended));
         } else {
             continue;
         }
@@ -44,16 +48,23 @@ pub(crate) fn due(jobs: &Summaries, data: &Data, now: Timestamp) -> Due {
 
 /// Lets go of everything whose time has come. Blocks on the disk.
 pub(crate) fn sweep(store: &Store, spool: &Spool, data: &Data) {
-    let Due { forget, expire } = store.summaries(|jobs| due(jobs, data, Timestamp::now()));
-    for id in forget {
-        let forgotten = store.write(move |ledger| ledger.record(id).map(|record| ledger.forget(&record)));
+    let_go(store, spool, store.summaries(|jobs| due(jobs, data, Timestamp::now())));
+}
+
+/// Lets go of what is due. That takes its time where it is much; a job that has been retried meanwhile stays.
+fn let_go(store: &Store, spool: &Spool, Due { forget, expire }: Due) {
+    for (id, ended) in forget {
+        let forgotten = store.write(move |ledger| {
+            let record = unchanged(ledger, (id, ended))?;
+            Some(ledger.forget(&record))
+        });
         if let Ok(Some(Err(refusal))) = forgotten.durable_blocking() {
             tracing::warn!(job = %id, %refusal, "a job could not be forgotten");
         }
     }
-    for id in expire {
+    for (id, ended) in expire {
         let expired = store.write(move |ledger| {
-            let mut record = ledger.record(id)?;
+            let mut record = unchanged(ledger, (id, ended))?;
             record.expired = true;
             Some(ledger.save(&record))
         });
@@ -64,6 +75,11 @@ pub(crate) fn sweep(store: &Store, spool: &Spool, data: &Data) {
             tracing::warn!(job = %id, %error, "a job's pictures could not be removed");
         }
     }
+}
+
+/// Returns a job that still has the end that it had.
+fn unchanged(ledger: &mut Ledger, (id, ended): Ended) -> Option<Record> {
+    ledger.record(id).filter(|record| record.job.state.finished_at().is_some_and(|at| at.as_second() == ended))
 }
 
 /// Room on the disk that must be left for one more checkpoint beside the reserve, where none shows how large they are.
@@ -109,7 +125,6 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::fixtures::{self, House};
-    use crate::record::Record;
 
     /// A job that ended so many seconds after 1970 and takes 7 bytes for its photo and 100 for its result.
     fn ended(second: i64) -> Record {
@@ -144,7 +159,10 @@ mod tests {
         let due = |data: &Data, second| {
             house.store.summaries(|jobs| due(jobs, data, Timestamp::from_second(second).unwrap()))
         };
-        let ids = |jobs: &[&Record]| jobs.iter().map(|record| record.job.id).collect::<Vec<_>>();
+        let ids = |jobs: &[&Record]| {
+            let ended = |record: &&Record| (record.job.id, record.job.state.finished_at().unwrap().as_second());
+            jobs.iter().map(ended).collect::<Vec<_>>()
+        };
         let check = |due: Due, forget: &[&Record], expire: &[&Record]| {
             assert_eq!(due, Due { forget: ids(forget), expire: ids(expire) });
         };
@@ -155,6 +173,33 @@ mod tests {
         (data.keep_jobs, data.keep_results) = (Duration::MAX, Duration::MAX);
         data.max_bytes = Some(7 + 2 * 107);
         check(due(&data, 3_000), &[], &[&old]);
+        house.close();
+    }
+
+    #[test]
+    fn a_job_that_is_retried_while_others_are_let_go_of_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path());
+        let [retried, ended_again, gone] = [ended(1_000), ended(1_000), ended(1_000)];
+        for record in [&retried, &ended_again, &gone] {
+            house.accept(record);
+        }
+        let all = || [&retried, &ended_again, &gone].map(|record| (record.job.id, 1_000)).to_vec();
+        for state in [JobState::Queued { steps_done: 0 }, ended(1_001).job.state] {
+            let mut record = if state.is_finished() { ended_again.clone() } else { retried.clone() };
+            record.job.state = state;
+            house.store.write(move |ledger| ledger.save(&record)).durable_blocking().unwrap().unwrap();
+        }
+        let (is_there, is_kept) = (
+            |record: &Record| house.store.record(record.job.id).unwrap().is_some_and(|record| !record.expired),
+            |record: &Record| house.spool.input(record.job.id).exists(),
+        );
+        for due in [Due { forget: Vec::new(), expire: all() }, Due { forget: all(), expire: Vec::new() }] {
+            let_go(&house.store, &house.spool, due);
+            assert_eq!([&retried, &ended_again, &gone].map(is_there), [true, true, false]);
+            assert_eq!([&retried, &ended_again, &gone].map(is_kept), [true, true, false]);
+        }
+        assert_eq!(house.store.record(gone.job.id).unwrap(), None);
         house.close();
     }
 }

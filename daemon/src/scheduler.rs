@@ -238,6 +238,13 @@ impl Scheduler {
         self.waiting.values().map(|waiting| waiting.job)
     }
 
+    /// Returns how many waiting jobs start before one of them.
+    #[must_use]
+    pub fn place(&self, job: JobId) -> Option<u64> {
+        let place = self.places.get(&job)?;
+        Some(self.waiting.range(..place).count() as u64)
+    }
+
     fn enqueue(&mut self, job: JobId, class: Class, memory_bytes: u64) {
         self.remove(job);
         let left = self.running().find(|running| running.job == job && running.stay == Stay::Suspended);

@@ -246,7 +246,7 @@ impl Spool {
         let files = self.files(record.job.id)?.into_iter().filter(|file| !is_done || *file != gone);
         let sizes = files.map(|file| Ok(fs::metadata(file)?.len()));
         let all = sizes.sum::<io::Result<u64>>()?;
-        Ok(all.saturating_sub(record.disk_bytes() - record.side_bytes))
+        Ok(all.saturating_sub(record.disk_bytes().saturating_sub(record.side_bytes)))
     }
 
     /// Removes a job's pictures, its style, and what it would go on from; its record and its curve stay.

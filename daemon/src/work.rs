@@ -44,6 +44,12 @@ impl Workplace {
         Limits { pixels: self.config.now().limits.pixels }
     }
 
+    /// Says whether a job is still on the attempt that was begun.
+    fn is_wanted(&self, begun: &Record) -> bool {
+        let record = self.store.record(begun.job.id).ok().flatten();
+        record.is_some_and(|record| is_current(&record, begun.job.attempt))
+    }
+
     /// Changes a job that is still on this attempt, in its row alone.
     fn note(&self, begun: &Record, change: impl FnOnce(&mut Record) + Send + 'static) {
         let (id, attempt) = (begun.job.id, begun.job.attempt);

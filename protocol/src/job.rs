@@ -226,6 +226,17 @@ impl JobState {
         matches!(self, Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. })
     }
 
+    /// Returns when the job ended, if it has.
+    #[must_use]
+    pub const fn finished_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Succeeded { finished_at, .. }
+            | Self::Failed { finished_at, .. }
+            | Self::Cancelled { finished_at, .. } => Some(*finished_at),
+            Self::Queued { .. } | Self::Running { .. } | Self::Paused { .. } => None,
+        }
+    }
+
     /// Returns the steps that are done of a training or painting that has not ended.
     #[must_use]
     pub const fn steps_done(&self) -> u64 {

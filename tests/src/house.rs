@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daemon::access::{Caller, Role};
+use daemon::access::{Caller, Proof, Role};
 use daemon::config::Config;
 use daemon::daemon::Daemon;
 use daemon::engine::Engine;
@@ -74,7 +74,7 @@ impl House {
     /// # Errors
     /// What the daemon refuses it for.
     pub async fn submit(&self, key: Option<&str>, order: StylizeOrder, photo: &[u8]) -> Result<Submission, Refusal> {
-        let ticket = self.intake().open(&admin(), "/v1/stylize", key.map(str::to_owned))?;
+        let ticket = self.intake().open(&admin(), "/v1/stylize", key.map(str::to_owned)).await?;
         let draft = ticket.receive()?.write(photo.to_vec().into()).await?.finish().await?;
         self.intake().stylize(ticket, order, draft).await
     }
@@ -89,7 +89,7 @@ impl House {
     /// # Errors
     /// What the daemon refuses it for.
     pub async fn train(&self, order: TrainOrder) -> Result<Job, Refusal> {
-        let ticket = self.intake().open(&admin(), "/v1/train", None)?;
+        let ticket = self.intake().open(&admin(), "/v1/train", None).await?;
         let draft = ticket.receive()?.write(picture(300, 280).into()).await?.finish().await?;
         let wishes = Wishes { priority: None, email: Some("me@example.org".to_owned()), note: None };
         Ok(self.intake().train(ticket, order, wishes, draft).await?.job)
@@ -100,7 +100,7 @@ impl House {
     /// # Errors
     /// What the daemon refuses it for.
     pub async fn paint(&self, order: PaintOrder) -> Result<Job, Refusal> {
-        let ticket = self.intake().open(&admin(), "/v1/paint", None)?;
+        let ticket = self.intake().open(&admin(), "/v1/paint", None).await?;
         let file = async |width, height| ticket.receive()?.write(picture(width, height).into()).await?.finish().await;
         let files = PaintFiles { photo: file(40, 30).await?, artworks: vec![file(64, 64).await?, file(80, 70).await?] };
         let wishes = Wishes { priority: None, email: None, note: None };
@@ -129,7 +129,7 @@ impl Drop for House {
 /// Somebody who may do everything.
 #[must_use]
 pub fn admin() -> Caller {
-    Caller { name: "tester".to_owned(), role: Role::Admin }
+    Caller { name: "tester".to_owned(), role: Role::Admin, proof: Proof::Address }
 }
 
 /// An order with every default.

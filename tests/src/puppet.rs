@@ -52,6 +52,8 @@ pub enum Deed {
     Opening,
     /// It has made a course that goes on after this step.
     Open(u64),
+    /// It has been asked to make what it has into a result, and waits to be told; only after [`Puppet::finish_slowly`].
+    Finishing,
     /// It has been asked for a step, and waits to be told.
     Asked,
     /// It has dropped a course.
@@ -61,6 +63,7 @@ pub enum Deed {
 /// The strings of one puppet.
 pub struct Puppet {
     slowly: Arc<AtomicBool>,
+    finishes_slowly: Arc<AtomicBool>,
     deeds: Receiver<Deed>,
     acts: Sender<Act>,
     moves: Sender<Move>,
@@ -85,6 +88,11 @@ impl Puppet {
     /// Makes the device ask, from now on, before each piece of making a course ready; it is ready once this is over.
     pub fn open_slowly(&self, slowly: bool) {
         self.slowly.store(slowly, Ordering::Release);
+    }
+
+    /// Makes the device ask, from now on, before it makes a course's result; any move lets it go on.
+    pub fn finish_slowly(&self) {
+        self.finishes_slowly.store(true, Ordering::Release);
     }
 
     /// Tells the device what to do in the next turn of its course.
@@ -119,6 +127,7 @@ impl Puppet {
 struct Device {
     name: String,
     slowly: Arc<AtomicBool>,
+    finishes_slowly: Arc<AtomicBool>,
     deeds: Sender<Deed>,
     acts: Receiver<Act>,
     moves: Arc<Moves>,
@@ -134,15 +143,16 @@ pub fn puppet(name: &str) -> (Box<dyn Engine>, Puppet) {
     let (acts, acts_receiver) = channel();
     let (moves, moves_receiver) = channel();
     let moves_receiver = Arc::new(Mutex::new(moves_receiver));
-    let slowly = Arc::new(AtomicBool::new(false));
+    let [slowly, finishes_slowly] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let device = Device {
         name: name.to_owned(),
         slowly: Arc::clone(&slowly),
+        finishes_slowly: Arc::clone(&finishes_slowly),
         deeds: deeds_sender,
         acts: acts_receiver,
         moves: moves_receiver,
     };
-    (Box::new(device), Puppet { slowly, deeds, acts, moves })
+    (Box::new(device), Puppet { slowly, finishes_slowly, deeds, acts, moves })
 }
 
 impl Engine for Device {
@@ -180,6 +190,7 @@ impl Engine for Device {
 impl Device {
     fn course(&self, steps: u32, made: Made, picture: Picture, checkpoint: Option<Vec<u8>>) -> Box<dyn Opening> {
         let (slowly, deeds, moves) = (Arc::clone(&self.slowly), self.deeds.clone(), Arc::clone(&self.moves));
+        let finishes_slowly = Arc::clone(&self.finishes_slowly);
         let mut what = Some((made, picture));
         Box::new(move || {
             if slowly.load(Ordering::Acquire) {
@@ -196,9 +207,9 @@ impl Device {
             };
             let Some((made, picture)) = what.take() else { return Ok(None) };
             let _ = deeds.send(Deed::Open(done));
-            let (deeds, moves) = (deeds.clone(), Arc::clone(&moves));
+            let (deeds, moves, finishes_slowly) = (deeds.clone(), Arc::clone(&moves), Arc::clone(&finishes_slowly));
             let course: Box<dyn Course> =
-                Box::new(Play { deeds, moves, steps: steps.into(), done, runs: false, made, picture });
+                Box::new(Play { finishes_slowly, deeds, moves, steps: steps.into(), done, runs: false, made, picture });
             Ok(Some(course))
         })
     }
@@ -206,6 +217,7 @@ impl Device {
 
 /// A course whose every step is told from outside. Its state is the number of its steps.
 struct Play {
+    finishes_slowly: Arc<AtomicBool>,
     deeds: Sender<Deed>,
     moves: Arc<Moves>,
     steps: u64,
@@ -226,7 +238,11 @@ impl Play {
         if self.runs {
             return Move::Step;
         }
-        let _ = self.deeds.send(Deed::Asked);
+        self.ask(Deed::Asked)
+    }
+
+    fn ask(&self, deed: Deed) -> Move {
+        let _ = self.deeds.send(deed);
         // A test that has ended pulls no strings any more; its house is about to close, and waits for this.
         self.moves.lock().unwrap().recv_timeout(PATIENCE).unwrap_or(Move::Step)
     }
@@ -257,6 +273,9 @@ impl Course for Play {
     }
 
     fn finish(&mut self, last: Option<&LossPoint>) -> Result<Product, EngineError> {
+        if self.finishes_slowly.load(Ordering::Acquire) {
+            self.ask(Deed::Finishing);
+        }
         Ok(match &self.made {
             Made::Painting => Product::Painting(self.picture.clone()),
             Made::Style(title) => Product::Style(Box::new(style(title, last.map_or(0, |point| point.step)))),

@@ -13,7 +13,7 @@ use super::links::{LinkVerdict, Signer};
 use super::rate::{RateLimit, address_key};
 use super::sessions::{self, Sessions};
 use super::tokens::{Keyring, Token, TokensError, fingerprint};
-use super::{Caller, Role, exposure};
+use super::{Caller, Proof, Role, exposure};
 use crate::config::Config;
 use crate::refusal::Refusal;
 
@@ -23,9 +23,12 @@ const USUAL_PACE: u32 = 600;
 /// The paths that ask how the daemon does: everybody may, however many other requests are open.
 pub(crate) const PROBES: [&str; 3] = ["/livez", "/healthz", "/readyz"];
 
+/// The same over gRPC. Its other method, which goes on for as long as the caller likes, is for callers who are known.
+const GRPC_PROBE: &str = "/grpc.health.v1.Health/Check";
+
 /// Says whether a path asks that.
 pub(crate) fn is_probe(path: &str) -> bool {
-    PROBES.contains(&path)
+    path == GRPC_PROBE || PROBES.contains(&path)
 }
 
 /// Where a request comes from.
@@ -130,8 +133,7 @@ impl Guard {
     /// an expired link.
     pub fn admit(&self, knock: &Knock<'_>, now: Instant) -> Result<Option<Caller>, Refusal> {
         let path = knock.uri.path();
-        let is_health = is_probe(path) || path.starts_with("/grpc.health.v1.Health/");
-        if is_health {
+        if is_probe(path) {
             return Ok(None);
         }
         let rules = self.rules();
@@ -174,7 +176,8 @@ impl Guard {
             .sessions
             .open(token.sha256, now)
             .map_err(|error| Refusal::new(ErrorCode::StorageFailed, format!("no session can be opened: {error}")))?;
-        Ok((self.cookie(&cookie, sessions::LIFETIME.as_secs()), caller(token)))
+        let proof = Proof::Session(fingerprint(&cookie));
+        Ok((self.cookie(&cookie, sessions::LIFETIME.as_secs()), caller(token, proof)))
     }
 
     /// Ends the session of a request, if it has one, and returns the `Set-Cookie` that makes the browser forget it.
@@ -188,9 +191,21 @@ impl Guard {
         format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", sessions::COOKIE)
     }
 
+    /// Says whether a caller whose request was let in would be let in still: its token is in force, its session open.
+    #[must_use]
+    pub fn stands(&self, caller: &Caller, now: Instant) -> bool {
+        match (&self.keyring, &caller.proof) {
+            (Some(keyring), Proof::Token(token)) => keyring.find(token).is_some(),
+            (Some(keyring), Proof::Session(session)) => {
+                self.sessions.token_of(session, now).and_then(|token| keyring.find(&token)).is_some()
+            }
+            (_, Proof::Address | Proof::Link) | (None, _) => true,
+        }
+    }
+
     fn identify(&self, knock: &Knock<'_>, now: Instant) -> Result<Caller, Refusal> {
         let Some(keyring) = &self.keyring else {
-            return Ok(Caller { name: knock.peer.name(), role: Role::Admin });
+            return Ok(Caller { name: knock.peer.name(), role: Role::Admin, proof: Proof::Address });
         };
         let unknown = |detail: &str| Refusal::new(ErrorCode::Unauthenticated, detail);
         if let Some(value) = knock.headers.get(header::AUTHORIZATION) {
@@ -199,13 +214,16 @@ impl Guard {
                 .ok()
                 .and_then(bearer)
                 .ok_or_else(|| unknown("the Authorization header is not of the form \"Bearer TOKEN\""))?;
-            return keyring.find(&fingerprint(token)).map(caller).ok_or_else(|| unknown("no such token"));
+            let token = keyring.find(&fingerprint(token)).ok_or_else(|| unknown("no such token"))?;
+            let proof = Proof::Token(token.sha256);
+            return Ok(caller(token, proof));
         }
-        let session = session_cookies(knock.headers)
-            .find_map(|cookie| self.sessions.token(cookie, now))
-            .and_then(|token| keyring.find(&token));
-        if let Some(token) = session {
-            return Ok(caller(token));
+        let session = session_cookies(knock.headers).map(fingerprint).find_map(|session| {
+            let token = keyring.find(&self.sessions.token_of(&session, now)?)?;
+            Some(caller(token, Proof::Session(session)))
+        });
+        if let Some(caller) = session {
+            return Ok(caller);
         }
         self.follow_link(knock).unwrap_or_else(|| {
             Err(unknown(
@@ -224,7 +242,7 @@ impl Guard {
         let query = knock.uri.query()?.as_bytes();
         let (_, cap) = form_urlencoded::parse(query).find(|(name, _)| name == "cap")?;
         Some(match self.links.verify(job, &cap, Timestamp::now()) {
-            LinkVerdict::Good => Ok(Caller { name: format!("link {job}"), role: Role::View }),
+            LinkVerdict::Good => Ok(Caller { name: format!("link {job}"), role: Role::View, proof: Proof::Link }),
             LinkVerdict::Expired => Err(Refusal::new(ErrorCode::ResultGone, "this link has expired with its result")),
             LinkVerdict::Forged => {
                 Err(Refusal::new(ErrorCode::Unauthenticated, "this link is not a link of this daemon"))
@@ -238,8 +256,8 @@ fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/index" | "/session" | "/favicon.ico") || path.starts_with("/assets/")
 }
 
-fn caller(token: Token) -> Caller {
-    Caller { name: token.name, role: token.role }
+fn caller(token: Token, proof: Proof) -> Caller {
+    Caller { name: token.name, role: token.role, proof }
 }
 
 fn bearer(value: &str) -> Option<&str> {

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::download::{self, Chunks};
 use super::{orders, upload};
 use crate::access::{Caller, Role};
-use crate::intake::{Intake, JobFilter, StylizeOrder};
+use crate::intake::{Amendment, Intake, JobFilter, StylizeOrder};
 use crate::refusal::Refusal;
 
 /// The service over the use cases.
@@ -25,6 +25,9 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Refusal> {
     let unknown = || Refusal::new(ErrorCode::Unauthenticated, "this needs a token: send \"authorization: Bearer …\"");
     request.extensions().get::<Caller>().cloned().ok_or_else(unknown)
 }
+
+/// As many points a curve's message has at most, which is well within the 4 MiB that clients take.
+const MOST_POINTS: u32 = 10_000;
 
 /// Lets through whoever may look.
 fn viewer<T>(request: &Request<T>) -> Result<(), Refusal> {
@@ -47,7 +50,7 @@ impl wire::atelier_server::Atelier for Service {
         let Some(stylize_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
         let key = order.idempotency_key.take();
         let order = StylizeOrder::try_from(order)?;
-        let ticket = self.intake.open(&caller, "stylize", key)?;
+        let ticket = self.intake.open(&caller, "stylize", key).await?;
         let photo = upload::receive(&mut parts, ticket.receive()?, |message| match message.part {
             Some(stylize_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
@@ -64,7 +67,7 @@ impl wire::atelier_server::Atelier for Service {
         let Some(train_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
         let (wishes, key) = orders::wishes(order.wishes.take())?;
         let order = TrainOrder::try_from(order).map_err(Refusal::from)?;
-        let ticket = self.intake.open(&caller, "train", key)?;
+        let ticket = self.intake.open(&caller, "train", key).await?;
         let artwork = upload::receive(&mut parts, ticket.receive()?, |message| match message.part {
             Some(train_request::Part::Chunk(bytes)) => Some(bytes),
             _ => None,
@@ -81,7 +84,7 @@ impl wire::atelier_server::Atelier for Service {
         let Some(paint_request::Part::Order(mut order)) = first else { return Err(upload::out_of_order().into()) };
         let (wishes, key) = orders::wishes(order.wishes.take())?;
         let order = PaintOrder::try_from(order).map_err(Refusal::from)?;
-        let ticket = self.intake.open(&caller, "paint", key)?;
+        let ticket = self.intake.open(&caller, "paint", key).await?;
         let files = upload::painting(&mut parts, &ticket).await?;
         let submission = self.intake.paint(ticket, order, wishes, files).await?;
         Ok(Response::new(wire::PaintResponse { job: Some(submission.job.into()), replayed: submission.replayed }))
@@ -147,14 +150,15 @@ impl wire::atelier_server::Atelier for Service {
         let caller = caller(&request)?;
         let wire::SetPriorityRequest { id, priority } = request.into_inner();
         let priority: Priority = required("priority", priority).map_err(Refusal::from)?;
-        let job = self.intake.set_priority(&caller, orders::job(&id)?, priority).await?;
+        let job =
+            self.intake.amend(&caller, orders::job(&id)?, Amendment { priority: Some(priority), note: None }).await?;
         Ok(Response::new(job.into()))
     }
 
     async fn set_note(&self, request: Request<wire::SetNoteRequest>) -> Answer<wire::Job> {
         let caller = caller(&request)?;
         let wire::SetNoteRequest { id, note } = request.into_inner();
-        let job = self.intake.set_note(&caller, orders::job(&id)?, note).await?;
+        let job = self.intake.amend(&caller, orders::job(&id)?, Amendment { priority: None, note: Some(note) }).await?;
         Ok(Response::new(job.into()))
     }
 
@@ -173,6 +177,7 @@ impl wire::atelier_server::Atelier for Service {
     async fn get_losses(&self, request: Request<wire::LossesRequest>) -> Answer<wire::LossCurve> {
         viewer(&request)?;
         let wire::LossesRequest { id, max } = request.into_inner();
+        let max = Some(max.unwrap_or(MOST_POINTS).min(MOST_POINTS));
         Ok(Response::new(self.intake.losses(orders::job(&id)?, max).await?.whole().await?.into()))
     }
 

@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -13,10 +13,8 @@ use futures::FutureExt;
 use protocol::ErrorCode;
 use tracing::Instrument;
 
-use super::body::Held;
 use super::refused::{Dialect, Refused};
 use super::server::Server;
-use crate::access::guard::is_probe;
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,17 +38,8 @@ pub(super) async fn frame(State(server): State<Arc<Server>>, request: Request, n
     // The query is left out: it may carry a signed link.
     let span = tracing::info_span!("request", %id, %method, path = request.uri().path());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let place = server.places().try_enter();
-    let response = if place.is_some() || is_probe(request.uri().path()) {
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-        answer.await.unwrap_or_else(|panic| crashed(&span, &*panic)).map(|body| {
-            // The place is free again once the last byte of the answer is gone.
-            axum::body::Body::new(Held::new(body, place))
-        })
-    } else {
-        let detail = "too many requests at once: limits.connections is reached";
-        refused(Refusal::new(ErrorCode::RateLimited, detail).retry_after(Duration::from_secs(1)))
-    };
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let response = answer.await.unwrap_or_else(|panic| crashed(&span, &*panic));
     let mut response = finish(response, dialect, &id);
     if dialect != Dialect::Grpc {
         for (name, value) in HEADERS {

@@ -14,7 +14,7 @@ use super::fields::{Fields, invalid};
 use super::refused::Refused;
 use super::server::Server;
 use crate::access::Caller;
-use crate::intake::JobFilter;
+use crate::intake::{Amendment, JobFilter};
 use crate::refusal::Refusal;
 
 type Answer<T> = Result<Json<T>, Refused>;
@@ -105,29 +105,25 @@ pub(super) async fn change(
     JobPath(job): JobPath,
     JsonObject(object): JsonObject,
 ) -> Answer<Job> {
-    let (mut priority, mut note) = (None, None);
+    let mut amendment = Amendment::default();
+    if object.is_empty() {
+        let detail = "nothing to change: give \"priority\" or \"note\"";
+        return Err(Refusal::new(ErrorCode::MissingField, detail).into());
+    }
     for (key, value) in object {
         match (key.as_str(), value) {
             ("priority", Value::String(word)) => {
                 let word =
                     word.parse::<Priority>().map_err(|error| invalid("priority", &format!("is wrong: {error}")))?;
-                priority = Some(word);
+                amendment.priority = Some(word);
             }
-            ("note", Value::String(text)) => note = Some(Some(text)),
-            ("note", Value::Null) => note = Some(None),
+            ("note", Value::String(text)) => amendment.note = Some(Some(text)),
+            ("note", Value::Null) => amendment.note = Some(None),
             ("priority" | "note", _) => return Err(invalid(&key, "must be a text").into()),
             _ => return Err(invalid(&key, "is not a known field; known are priority, note").into()),
         }
     }
-    let mut changed = None;
-    if let Some(priority) = priority {
-        changed = Some(server.intake.set_priority(&caller, job, priority).await?);
-    }
-    if let Some(note) = note {
-        changed = Some(server.intake.set_note(&caller, job, note).await?);
-    }
-    let nothing = || Refusal::new(ErrorCode::MissingField, "nothing to change: give \"priority\" or \"note\"");
-    Ok(Json(changed.ok_or_else(nothing)?))
+    Ok(Json(server.intake.amend(&caller, job, amendment).await?))
 }
 
 /// Holds a queued or running job back.

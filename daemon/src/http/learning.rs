@@ -43,14 +43,24 @@ impl Shape {
         }
     }
 
-    /// Returns what a caller accepts best, by the order of its own list; JSON for all that is not known here.
+    /// Returns what a caller accepts best: by its weights, then by the order of its list; JSON for all that is not known
+    /// here.
     fn accepted(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-        let named = accepted.flat_map(|value| value.split(',')).filter_map(|media_type| {
-            let name = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            Self::ALL.into_iter().find(|shape| shape.media_type().split(';').next() == Some(name.as_str()))
-        });
-        named.into_iter().next().unwrap_or(Self::Json)
+        let mut best = (Self::Json, 0.0);
+        for range in accepted.flat_map(|value| value.split(',')).map(str::to_ascii_lowercase) {
+            let mut parts = range.split(';').map(str::trim);
+            let shape = match parts.next() {
+                Some("*/*" | "application/*") => Some(Self::Json),
+                name => Self::ALL.into_iter().find(|shape| shape.media_type().split(';').next() == name),
+            };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0_f32);
+            match shape {
+                Some(shape) if weight > best.1 => best = (shape, weight),
+                _ => {}
+            }
+        }
+        best.0
     }
 }
 
@@ -254,6 +264,10 @@ mod tests {
         check("application/json, text/csv", Shape::Json);
         check("image/svg+xml", Shape::Svg);
         check("*/*", Shape::Json);
+        check("text/csv; q=0, application/json", Shape::Json);
+        check("application/json;q=0.1, TEXT/csv;Q=0.5, */*;q=0.2", Shape::Csv);
+        check("*/*, text/csv", Shape::Json);
+        check("text/csv;q=0", Shape::Json);
         check("", Shape::Json);
         assert_eq!(Shape::accepted(&HeaderMap::new()), Shape::Json);
     }

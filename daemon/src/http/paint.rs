@@ -114,7 +114,7 @@ pub(super) async fn paint(
     let (parts, body) = request.into_parts();
     let boundary = Form::boundary(&parts)?;
     let key = prefer::idempotency_key(&parts.headers)?;
-    let ticket = server.intake.open(&caller, "paint", key)?;
+    let ticket = server.intake.open(&caller, "paint", key).await?;
     let (mut fields, files) = FORM.read(body, boundary, || ticket.receive()).await?;
     let (photos, artworks): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| *name == "image");
     let photo = photos.into_iter().next().map(|(_, photo)| photo);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use protocol::ErrorCode;
 use tokio::fs::File;
@@ -47,8 +47,13 @@ pub(super) async fn result(
     State(server): State<Arc<Server>>,
     _: Caller,
     JobPath(job): JobPath,
-    headers: HeaderMap,
+    method: Method,
+    mut headers: HeaderMap,
 ) -> Result<Response, Refused> {
+    // Ranges are for GET alone (RFC 9110, 14.2).
+    if method != Method::GET {
+        headers.remove(header::RANGE);
+    }
     Ok(send(&server.intake.result(job).await?, &headers).await?)
 }
 

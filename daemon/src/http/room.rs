@@ -10,6 +10,7 @@ use crate::config::Config;
 /// Counts who holds a place, against `limits.connections` as it is when somebody comes.
 pub(super) struct Room {
     config: Receiver<Arc<Config>>,
+    most: usize,
     taken: Arc<AtomicUsize>,
 }
 
@@ -19,12 +20,17 @@ pub(super) struct Place(Arc<AtomicUsize>);
 impl Room {
     /// Begins empty.
     pub(super) fn new(config: Receiver<Arc<Config>>) -> Self {
-        Self { config, taken: Arc::default() }
+        Self { config, most: usize::MAX, taken: Arc::default() }
+    }
+
+    /// Has so many places at most.
+    pub(super) fn smaller(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Takes a place if there is one.
     pub(super) fn try_enter(&self) -> Option<Place> {
-        let count = self.config.borrow().limits.connections.max(1);
+        let count = self.config.borrow().limits.connections.clamp(1, self.most);
         let more = |taken| (taken < count).then_some(taken + 1);
         let entered = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         entered.ok().map(|_| Place(Arc::clone(&self.taken)))
@@ -62,5 +68,12 @@ mod tests {
         assert!(room.try_enter().is_none());
         drop(second);
         assert!(room.try_enter().is_some());
+    }
+
+    #[test]
+    fn a_smaller_room_has_fewer_places() {
+        let room = Room::new(Current::new(with_places(9)).follow()).smaller(2);
+        let [_first, _second] = [(); 2].map(|()| room.try_enter().unwrap());
+        assert!(room.try_enter().is_none());
     }
 }

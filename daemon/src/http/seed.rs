@@ -107,7 +107,7 @@ pub(super) async fn transform(
 ) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     let key = prefer::idempotency_key(&parts.headers)?;
-    let ticket = server.intake.open(&caller, "transform", key)?;
+    let ticket = server.intake.open(&caller, "transform", key).await?;
     let busy = || {
         Refusal::new(
             ErrorCode::QueueFull,
@@ -134,10 +134,15 @@ pub(super) async fn transform(
 
 /// Reads the request's document, and writes the photo in it to the draft.
 fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, Draft), Refused> {
-    let transform: Transform<'_> = serde_json::from_slice(document).map_err(|error| {
+    let wrong = |what: &str| {
         let wanted = "send an object of four texts: email, filename, image and model";
-        Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {error}; {wanted}"))
-    })?;
+        Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {what}; {wanted}"))
+    };
+    // A list of four texts would pass for an object's fields in their order.
+    if !document.trim_ascii_start().starts_with(b"{") {
+        return Err(wrong("it is no object").into());
+    }
+    let transform: Transform<'_> = serde_json::from_slice(document).map_err(|error| wrong(&error.to_string()))?;
     let order = order(&transform)?;
     decode(&transform.image, &mut photo)?;
     Ok((order, photo))

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::room::Room;
-use crate::access::Guard;
+use crate::access::{Caller, Guard};
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -25,7 +25,12 @@ pub(super) struct Server {
     pub(super) openapi: Bytes,
     pub(super) seed_bodies: Semaphore,
     places: Room,
+    /// Places for those who are nobody yet: they load the page and sign in.
+    strangers: Room,
 }
+
+/// As many requests of strangers are served at the same time.
+const STRANGERS: usize = 128;
 
 impl Server {
     pub(super) fn new(front: super::Front, openapi: Bytes, closing: CancellationToken) -> Self {
@@ -33,6 +38,7 @@ impl Server {
             metrics: Metrics::default(),
             // HTTP/2 puts many requests on a connection; what one may cost is bounded by their number, so that is too.
             places: Room::new(front.intake.follow_config()),
+            strangers: Room::new(front.intake.follow_config()).smaller(STRANGERS),
             intake: front.intake,
             guard: front.guard,
             closing,
@@ -47,7 +53,7 @@ impl Server {
     }
 
     /// Returns the places for requests that are served at the same time.
-    pub(super) fn places(&self) -> &Room {
-        &self.places
+    pub(super) fn places(&self, caller: Option<&Caller>) -> &Room {
+        if caller.is_some() { &self.places } else { &self.strangers }
     }
 }

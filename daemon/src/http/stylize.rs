@@ -95,7 +95,7 @@ pub(super) async fn stylize(
     let (parts, body) = request.into_parts();
     let manner = Manner::of(&parts, FIELDS)?;
     let key = prefer::idempotency_key(&parts.headers)?;
-    let ticket = server.intake.open(&caller, "stylize", key)?;
+    let ticket = server.intake.open(&caller, "stylize", key).await?;
     let (mut fields, photo) = manner.receive(body, &ticket, FIELDS).await?;
     let order = order(&mut fields)?;
     let submission = server.intake.stylize(ticket, order, photo).await?;

@@ -142,7 +142,7 @@ pub(super) async fn train(
     let (parts, body) = request.into_parts();
     let boundary = Form::boundary(&parts)?;
     let key = prefer::idempotency_key(&parts.headers)?;
-    let ticket = server.intake.open(&caller, "train", key)?;
+    let ticket = server.intake.open(&caller, "train", key).await?;
     let (mut fields, files) = FORM.read(body, boundary, || ticket.receive()).await?;
     let artwork = files.into_iter().next().map(|(_, artwork)| artwork);
     let artwork = artwork.ok_or_else(|| missing("artwork", "send it as a file of the form"))?;

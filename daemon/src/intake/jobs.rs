@@ -1,18 +1,21 @@
 //! Finding jobs and steering them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lettre::Address;
 use protocol::{
-    ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobResult, JobState, OutputFormat, Parameters, Priority,
-    StateName, StyleName,
+    ErrorCode, Job, JobId, JobKind, JobPage, JobRef, JobResult, JobState, MailState, OutputFormat, Parameters,
+    Priority, StateName, StyleName,
 };
 
 use super::submit::{check_note, invalid};
 use super::{Intake, blocking};
 use crate::access::{Caller, Role};
+use crate::mail;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::scheduler::Input;
@@ -37,6 +40,15 @@ pub struct JobFilter {
     pub limit: Option<u32>,
     /// The cursor of the page before.
     pub after: Option<String>,
+}
+
+/// What a person changes about a job; what is absent stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Amendment {
+    /// Which jobs go first.
+    pub priority: Option<Priority>,
+    /// The person's own words; none clears them.
+    pub note: Option<Option<String>>,
 }
 
 /// A file to send.
@@ -149,7 +161,7 @@ impl Intake {
     /// `job_not_found`, `forbidden`; `wrong_kind` for a photo in a learned style.
     pub async fn keep(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
-        let spool = Arc::clone(&self.0.spool);
+        let (spool, live) = (Arc::clone(&self.0.spool), self.0.live.clone());
         self.steer(job, move |record| {
             if record.job.kind() == JobKind::Stylize {
                 let detail = "only training and painting can be ended with what there is; cancel it without keep";
@@ -163,8 +175,10 @@ impl Intake {
                 record.ends_early = true;
                 return Ok(Then::Withdraw);
             }
+            // One that was running a moment ago has its checkpoint written once the step that it is in has ended.
+            let has_steps = live.progress(record.job.id).is_some_and(|progress| progress.steps() > 0);
             let checkpoint = spool.describe_checkpoint(record.job.id).map_err(|error| storage_refusal(&error))?;
-            if checkpoint.is_none() {
+            if !has_steps && checkpoint.is_none() {
                 record.job.state = JobState::Cancelled { started_at: None, finished_at: Timestamp::now() };
                 return Ok(Then::Withdraw);
             }
@@ -222,19 +236,25 @@ impl Intake {
     ///
     /// # Errors
     /// `wrong_state` when it is neither; `result_gone` when its photo is no longer kept; `style_exists` when the name of
-    /// the style to learn has been taken meanwhile.
+    /// the style to learn has been taken meanwhile; `forbidden` when it replaces a style; `mail_not_allowed` and
+    /// `mail_limit` for its letter.
     pub async fn retry(&self, caller: &Caller, job: JobRef) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
         self.accepts()?;
         let naming = Arc::clone(&self.0.naming).lock_owned().await;
         let spool = Arc::clone(&self.0.spool);
-        let stands = self.record(job).await?.job;
-        if let (Parameters::Train(parameters), JobState::Failed { .. } | JobState::Cancelled { .. }) =
-            (&stands.parameters, &stands.state)
-        {
-            self.check_name(parameters)?;
+        let stands = self.record(job).await?;
+        let mut recipient = None;
+        if matches!(stands.job.state, JobState::Failed { .. } | JobState::Cancelled { .. }) {
+            if let Parameters::Train(parameters) = &stands.job.parameters {
+                if parameters.replace {
+                    caller.require(Role::Admin)?;
+                }
+                self.check_name(parameters)?;
+            }
+            recipient = self.admit_letter(caller, &stands)?;
         }
-        self.steer_holding(naming, job, move |record| match record.job.state {
+        let retried = self.steer_holding(naming, job, move |record| match record.job.state {
             JobState::Failed { .. } | JobState::Cancelled { .. } if record.expired => Err(Refusal::new(
                 ErrorCode::ResultGone,
                 format!("the photo of job {} is no longer kept; submit it anew", record.job.id),
@@ -248,38 +268,54 @@ impl Intake {
                 Ok(Then::Enqueue)
             }
             _ => Err(wrong_state(record, "only a failed or cancelled job can be retried")),
-        })
-        .await
+        });
+        let retried = retried.await;
+        if let (Err(_), Some(recipient)) = (&retried, &recipient) {
+            self.recipients().take_back(recipient);
+        }
+        retried
     }
 
-    /// Changes a job's priority.
-    ///
-    /// # Errors
-    /// `wrong_state` when it is finished.
-    pub async fn set_priority(&self, caller: &Caller, job: JobRef, to: Priority) -> Result<Job, Refusal> {
-        caller.require(Role::Submit)?;
-        self.steer(job, move |record| {
-            if record.job.state.is_finished() {
-                return Err(wrong_state(record, "its priority no longer matters"));
-            }
-            if std::mem::replace(&mut record.job.priority, to) == to {
-                return Ok(Then::Nothing);
-            }
-            Ok(Then::Reprioritise)
-        })
-        .await
+    /// Counts the letter that a retried job will send once more, as a submit's; whoever retries it must be one who may
+    /// have mail sent there.
+    fn admit_letter(&self, caller: &Caller, record: &Record) -> Result<Option<Address>, Refusal> {
+        let Some(letter) = &record.letter else { return Ok(None) };
+        let mail = &self.config().mail;
+        let recipient = mail::recipient(&letter.recipient, caller.role, mail)?;
+        if letter.state == MailState::Pending {
+            // It was counted, and never sent.
+            return Ok(None);
+        }
+        self.recipients().admit(Timestamp::now(), &recipient, mail.per_recipient_per_hour)?;
+        Ok(Some(recipient))
     }
 
-    /// Changes or clears a job's note.
+    /// Changes what a person says about a job: all of it, or, where something is refused, nothing.
     ///
     /// # Errors
-    /// `invalid_field` when the note is too long or has control characters.
-    pub async fn set_note(&self, caller: &Caller, job: JobRef, note: Option<String>) -> Result<Job, Refusal> {
+    /// `wrong_state` for the priority of a finished job; `invalid_field` when the note is too long or has control
+    /// characters.
+    pub async fn amend(&self, caller: &Caller, job: JobRef, amendment: Amendment) -> Result<Job, Refusal> {
         caller.require(Role::Submit)?;
-        note.as_deref().map_or(Ok(()), check_note)?;
+        let Amendment { priority, note } = amendment;
+        note.iter().flatten().try_for_each(|note| check_note(note))?;
         self.steer(job, move |record| {
-            record.job.note = note.filter(|note| !note.is_empty());
-            Ok(Then::Save)
+            let mut then = Then::Nothing;
+            if let Some(note) = note.map(|note| note.filter(|note| !note.is_empty()))
+                && note != record.job.note
+            {
+                record.job.note = note;
+                then = Then::Save;
+            }
+            if let Some(priority) = priority {
+                if record.job.state.is_finished() {
+                    return Err(wrong_state(record, "its priority no longer matters"));
+                }
+                if std::mem::replace(&mut record.job.priority, priority) != priority {
+                    then = Then::Reprioritise;
+                }
+            }
+            Ok(then)
         })
         .await
     }
@@ -360,26 +396,25 @@ impl Intake {
 
     /// Adds what only the living daemon knows: progress and place in the queue.
     pub(super) fn decorated(&self, job: Job) -> Job {
-        let mut jobs = self.decorated_all(vec![job]);
-        jobs.remove(0)
+        self.decorated_by(job, |id| self.0.dispatch.place(id))
     }
 
-    pub(super) fn decorated_all(&self, mut jobs: Vec<Job>) -> Vec<Job> {
-        let queue = self.0.dispatch.queue();
-        for job in &mut jobs {
-            match &mut job.state {
-                JobState::Running { progress, .. } => {
-                    if let Some(now) = self.0.live.progress(job.id) {
-                        *progress = now;
-                    }
+    pub(super) fn decorated_all(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let queue: HashMap<_, _> = (0..).zip(self.0.dispatch.queue()).map(|(place, id)| (id, place)).collect();
+        jobs.into_iter().map(|job| self.decorated_by(job, |id| queue.get(&id).copied())).collect()
+    }
+
+    fn decorated_by(&self, mut job: Job, place: impl FnOnce(JobId) -> Option<u64>) -> Job {
+        match &mut job.state {
+            JobState::Running { progress, .. } => {
+                if let Some(now) = self.0.live.progress(job.id) {
+                    *progress = now;
                 }
-                JobState::Queued { .. } => {
-                    job.queue_position = queue.iter().position(|id| *id == job.id).map(|place| place as u64);
-                }
-                _ => {}
             }
+            JobState::Queued { .. } => job.queue_position = place(job.id),
+            _ => {}
         }
-        jobs
+        job
     }
 
     /// Changes a job in one step with looking at it, and tells the dispatcher what follows from that, whether or not the

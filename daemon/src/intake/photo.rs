@@ -91,7 +91,7 @@ impl Decoding {
         Arc::clone(&self.cores).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// Decodes an upload whole, so that a bad one is refused now and not found out by its job, and goes on from its header
+    /// Reads an upload whole, as decoding would, so that a bad one is refused now and not found out by its job, and goes on from its header
     /// on the same thread.
     pub(super) async fn verify<R: Send + 'static>(
         &self,

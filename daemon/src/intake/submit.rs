@@ -97,7 +97,7 @@ impl Intake {
         })
         .await?;
         let job = answered.await.unwrap_or_else(|_| Err(Failed::stopped().into()))?;
-        Ok(Submission { job, replayed: false })
+        Ok(Submission { job: self.decorated(job), replayed: false })
     }
 
     /// Finds the first answer to a repeated submit.
@@ -130,7 +130,7 @@ impl Intake {
         email.map(|email| mail::recipient(email, caller.role, &self.config().mail)).transpose()
     }
 
-    fn recipients(&self) -> MutexGuard<'_, RecipientLimiter> {
+    pub(super) fn recipients(&self) -> MutexGuard<'_, RecipientLimiter> {
         self.0.recipients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::{ErrorCode, StateName};
 
 use super::submit::invalid;
-use super::{Intake, Receiving};
+use super::{Intake, Receiving, blocking};
 use crate::access::{Caller, Role};
 use crate::refusal::Refusal;
 
@@ -53,12 +53,21 @@ impl Intake {
     /// # Errors
     /// `forbidden`, `draining`, `queue_full`, `storage_full`, `storage_failed`, `invalid_field` for a bad key,
     /// `idempotency_in_progress`.
-    pub fn open(&self, caller: &Caller, route: &'static str, key: Option<String>) -> Result<Ticket, Refusal> {
+    pub async fn open(&self, caller: &Caller, route: &'static str, key: Option<String>) -> Result<Ticket, Refusal> {
         caller.require(Role::Submit)?;
         self.accepts()?;
-        self.check_queue()?;
+        key.as_deref().map_or(Ok(()), check_key)?;
+        if let Err(full) = self.check_queue() {
+            // Who repeats a submit asks for no place: it has one.
+            let is_repeat = match &key {
+                Some(key) => self.knows(caller, key).await?,
+                None => false,
+            };
+            if !is_repeat {
+                return Err(full);
+            }
+        }
         if let Some(key) = &key {
-            check_key(key)?;
             let received = (caller.name.clone(), key.clone());
             if !self.0.receiving.lock().unwrap_or_else(PoisonError::into_inner).insert(received) {
                 return Err(Refusal::new(
@@ -69,6 +78,12 @@ impl Intake {
             }
         }
         Ok(Ticket { intake: self.clone(), caller: caller.clone(), route, key })
+    }
+
+    /// Says whether a caller has used an idempotency key before.
+    async fn knows(&self, caller: &Caller, key: &str) -> Result<bool, Refusal> {
+        let (store, caller, key) = (self.0.store.clone(), caller.name.clone(), key.to_owned());
+        blocking(move || Ok(store.job_of_key(&caller, &key)?.is_some())).await
     }
 
     /// Refuses when the queue is full, and says when there will be room, from how fast it moves.

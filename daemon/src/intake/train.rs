@@ -12,6 +12,7 @@ use serde_json::json;
 use super::photo::Checked;
 use super::submit::{NewJob, invalid};
 use super::{Intake, Submission, Ticket, blocking};
+use crate::access::Role;
 use crate::recipe;
 use crate::refusal::Refusal;
 use crate::spool::Draft;
@@ -31,6 +32,10 @@ impl Intake {
     ) -> Result<Submission, Refusal> {
         let keeps_rate = order.learning_rate.is_some();
         let mut parameters = order.fill()?;
+        if parameters.replace {
+            // The style that has the name is lost, as with an import over it.
+            ticket.caller.require(Role::Admin)?;
+        }
         let priority = wishes.priority.unwrap_or(Priority::Batch);
         let Wishes { email, note, .. } = &wishes;
         let idempotency =

@@ -84,8 +84,15 @@ impl Watcher {
     pub async fn next(&mut self) -> Option<Arc<Shown>> {
         loop {
             if let Some(event) = self.taken.pop_front() {
-                self.over |=
-                    self.job.is_some() && matches!(event.body, EventBody::End { .. } | EventBody::Forgotten { .. });
+                match event.body {
+                    // A job that has been retried since goes on, and so do those who watch it.
+                    EventBody::End { job } if self.job.is_some() && self.goes_on(job, event.sequence) => continue,
+                    EventBody::End { .. } | EventBody::Forgotten { .. } if self.job.is_some() => {
+                        self.over = true;
+                        self.taken.clear();
+                    }
+                    _ => {}
+                }
                 return Some(event);
             }
             if self.over {
@@ -108,6 +115,25 @@ impl Watcher {
                 }
             }
         }
+    }
+
+    /// Says whether a job has a later end than the one of this number, or will have.
+    fn goes_on(&self, job: JobId, end: u64) -> bool {
+        let state = self.intake.0.store.summaries(|jobs| jobs.get(job).map(|job| job.state));
+        if matches!(state, Some(StateName::Queued | StateName::Running | StateName::Paused)) {
+            return true;
+        }
+        let mut cursor = end;
+        while let Ok((events, reached)) = self.intake.0.store.feed().after(cursor, Some(job)) {
+            if events.iter().any(|event| matches!(event.body, EventBody::End { .. })) {
+                return true;
+            }
+            if reached == cursor {
+                break;
+            }
+            cursor = reached;
+        }
+        false
     }
 
     async fn take_snapshot(&mut self) -> Option<()> {

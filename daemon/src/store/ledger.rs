@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 use super::Failed;
 use super::index::{Index, IndexError};
 use super::settling::Settling;
-use super::summary::Summaries;
+use super::summary::{Summaries, Summary};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
@@ -119,13 +119,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the row of a job whose spool folder says the same already, and tells watchers of its state.
+    /// Writes the row of a job whose spool folder says the same already, and tells watchers of its state, and once of its
+    /// end: what a note or a mail changes later is no other end.
     pub fn put(&mut self, record: &Record) {
         let id = record.job.id;
-        let bodies = [
-            Some(EventBody::State(Box::new(record.job.clone()))),
-            record.job.state.is_finished().then_some(EventBody::End { job: id }),
-        ];
+        let ends = record.job.state.is_finished() && !self.has_ended(record);
+        let bodies = [Some(EventBody::State(Box::new(record.job.clone()))), ends.then_some(EventBody::End { job: id })];
         let events: Vec<_> = bodies.into_iter().flatten().filter_map(|body| self.number(body)).collect();
         self.dirty = true;
         match self.index.put(record, &events) {
@@ -133,6 +132,13 @@ impl Ledger {
             Err(error) => self.fail(&error),
         }
         self.fresh.extend(events);
+    }
+
+    /// Says whether this end of a job has been told before.
+    fn has_ended(&self, record: &Record) -> bool {
+        let summaries = self.summaries.read().unwrap_or_else(PoisonError::into_inner);
+        let finished_at = Summary::of(record).finished_at;
+        summaries.get(record.job.id).is_some_and(|before| before.finished_at == finished_at)
     }
 
     /// Counts a job whose row is right already.

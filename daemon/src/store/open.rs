@@ -150,16 +150,17 @@ fn restore(
     let is_known = row == Some(&record);
     // The last checkpoint may have come after both.
     record.note_steps(spool);
+    // What the row says, watchers have been told.
+    if let Some(row) = row {
+        ledger.count(row);
+    }
     match row {
         Some(row) if row.job.state.name() == StateName::Running => {
             record.take_back(row.job.attempt, Timestamp::now());
             spool.update(&record)?;
             report.requeued += 1;
         }
-        Some(row) if *row == record => {
-            ledger.count(row);
-            return Ok(());
-        }
+        Some(row) if *row == record => return Ok(()),
         _ if is_known => {}
         _ => report.restored += 1,
     }

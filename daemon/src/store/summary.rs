@@ -34,13 +34,6 @@ pub struct Summary {
 
 impl Summary {
     pub(super) fn of(record: &Record) -> Self {
-        use protocol::JobState as S;
-        let finished_at = match &record.job.state {
-            S::Succeeded { finished_at, .. } | S::Failed { finished_at, .. } | S::Cancelled { finished_at, .. } => {
-                Some(finished_at.as_second())
-            }
-            S::Queued { .. } | S::Running { .. } | S::Paused { .. } => None,
-        };
         Self {
             state: record.job.state.name(),
             kind: record.job.kind(),
@@ -50,7 +43,7 @@ impl Summary {
             memory_bytes: record.memory_bytes,
             disk_bytes: record.disk_bytes(),
             waits_for_room: record.waits_for_room,
-            finished_at,
+            finished_at: record.job.state.finished_at().map(jiff::Timestamp::as_second),
             mail: record.letter.as_ref().map(|letter| letter.state),
         }
     }

@@ -56,6 +56,10 @@ impl Workplace {
         package: &Package,
         result: JobResult,
     ) -> Result<JobResult, Outcome> {
+        // Painting the preview and writing the result took a while. Who has cancelled the job by now wants no style of it.
+        if !self.is_wanted(record) {
+            return Err(Outcome::Interrupted);
+        }
         let TrainParameters { name, replace, .. } = parameters;
         let registry = &self.registry;
         let published = if *replace { registry.publish(name, package) } else { registry.publish_new(name, package) };

@@ -226,7 +226,11 @@ impl Run {
         self.keep()?;
         self.workplace.spool.sync_curve(self.id()).map_err(|error| unwritten("loss curve", &error))?;
         let product = self.course.finish(self.last.as_ref())?;
-        self.workplace.make_result(&self.record, product)
+        match self.workplace.make_result(&self.record, product) {
+            // Somebody has decided about it meanwhile.
+            Err(Outcome::Interrupted) => self.stop(),
+            made => made,
+        }
     }
 }
 

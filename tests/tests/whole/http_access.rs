@@ -6,7 +6,7 @@ use daemon::access::{Role, tokens};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use serde_json::{Value, json};
-use tests::{Act, Door, House, problem, puppet};
+use tests::{Act, Door, House, problem, puppet, tiny_training};
 
 /// A house where tokens are in force, with one of each role.
 struct Guarded {
@@ -69,6 +69,20 @@ async fn each_role_may_do_what_it_may_and_no_more() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_admin_learns_a_style_in_the_place_of_another() {
+    let (guarded, _puppet) = guarded();
+    let door = Door::open(&guarded.house).await;
+    let train = |token: &str, replace: &'static str| {
+        let form = tiny_training("great-wave", 1).text("replace", replace);
+        door.request(Method::POST, "/v1/train").header(AUTHORIZATION, format!("Bearer {token}")).multipart(form).send()
+    };
+    let [_, submit, admin] = &guarded.tokens;
+    problem(train(submit, "true").await.unwrap(), 403, "forbidden").await;
+    problem(train(submit, "false").await.unwrap(), 409, "style_exists").await;
+    assert_eq!(train(admin, "true").await.unwrap().status(), 202);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,6 +91,9 @@ async fn priority_and_note_can_be_changed() {
     for wrong in [json!({ "priority": "urgent" }), json!({ "priority": 1 }), json!({ "note": 1 }), json!({ "x": 1 })] {
         problem(patch(wrong).await.unwrap(), 422, "invalid_field").await;
     }
+    // What is refused changes nothing, not even in part.
+    problem(patch(json!({ "priority": "interactive", "note": "a\u{7}b" })).await.unwrap(), 422, "invalid_field").await;
+    assert_eq!(door.json(&path).await["priority"], "batch");
     problem(patch(json!([])).await.unwrap(), 400, "malformed_request").await;
     let text = door.request(Method::PATCH, &path).body("{}").send().await.unwrap();
     problem(text, 415, "unsupported_media_type").await;

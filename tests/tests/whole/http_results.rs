@@ -47,6 +47,11 @@ async fn a_part_of_a_result_is_that_part() {
     let etag = whole.headers()["etag"].clone();
     let whole = whole.bytes().await.unwrap();
     let length = whole.len();
+    let head = door.request(Method::HEAD, &path).header(RANGE, "bytes=0-3").send().await.unwrap();
+    assert_eq!(
+        (head.status().as_u16(), &head.headers()["content-length"]),
+        (200, &length.to_string().parse().unwrap())
+    );
     let part = |range: &str| door.request(Method::GET, &path).header(RANGE, range).send();
     for (range, from, to) in [("bytes=0-3", 0, 4), ("bytes=5-", 5, length), ("bytes=-7", length - 7, length)] {
         let answer = part(range).await.unwrap();

@@ -109,7 +109,10 @@ async fn what_is_wrong_is_said_in_the_seeds_words() {
     let whole = order().to_string();
     let twice = whole.replacen('{', "{\"model\":\"great-wave\",", 1);
     let deep = "[".repeat(100_000);
-    for body in ["", "{", "[]", "null", "\u{0}", &deep, &twice, &whole[..whole.len() - 1], &format!("{whole}{whole}")] {
+    let list = json!(["me@example.org", "cat.png", order()["image"], "great-wave"]).to_string();
+    for body in
+        ["", "{", "[]", &list, "null", "\u{0}", &deep, &twice, &whole[..whole.len() - 1], &format!("{whole}{whole}")]
+    {
         let answer = door.request(Method::POST, "/transform").body(body.to_owned()).send().await.unwrap();
         let detail = refused(answer, 400, "PARAMS ERROR").await;
         assert!(detail.ends_with("send an object of four texts: email, filename, image and model"), "{detail}");

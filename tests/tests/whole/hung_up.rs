@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use daemon::intake::JobFilter;
+use daemon::intake::{Amendment, JobFilter};
 use protocol::{ErrorCode, Job, JobRef, StateName, TrainOrder};
 use tests::{Act, Deed, House, Move, admin, noise, order, picture, puppet};
 
@@ -74,7 +74,7 @@ async fn a_word_to_a_job_is_followed_or_was_never_said() {
         assert_eq!(held.state.name(), StateName::Paused);
         let _ = given_up(house.intake().resume(&admin(), JobRef::Id(job)), polls).await;
         // It comes after the resuming, if that has been said.
-        let _ = house.intake().set_note(&admin(), JobRef::Id(job), None).await.unwrap();
+        let _ = house.intake().amend(&admin(), JobRef::Id(job), Amendment::default()).await.unwrap();
         if house.job(job).await.state.name() == StateName::Paused {
             house.intake().resume(&admin(), JobRef::Id(job)).await.unwrap();
         }

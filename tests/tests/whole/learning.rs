@@ -254,23 +254,38 @@ async fn cancelling_throws_away_and_a_retry_begins_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_there_is_can_be_kept_running_or_paused() {
-    for is_paused in [false, true] {
+    // Paused, and by the time that it is to be kept the device has let go of it, or is still in its step.
+    for (is_paused, has_let_go) in [(false, false), (true, true), (true, false)] {
         let (house, strings, job) = learning(100).await;
-        strings.steps(5);
+        // Before the first checkpoint.
+        strings.steps(3);
         assert_eq!(strings.deed(), Deed::Asked);
-        let mut more = 0;
         if is_paused {
             house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
-            more = strings.until_dropped();
         }
+        let mut more = if has_let_go { strings.until_dropped() } else { 0 };
         house.intake().keep(&admin(), JobRef::Id(job.id)).await.unwrap();
-        if !is_paused {
+        if !has_let_go {
             more = strings.until_dropped();
         }
         assert_eq!(house.finished(job.id).await.state.name(), StateName::Succeeded);
-        assert_eq!(steps(&house, job.id), up_to(5 + more));
+        assert_eq!(steps(&house, job.id), up_to(3 + more));
         house.intake().style(&"my-wave".parse().unwrap()).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_is_cancelled_while_it_finishes_leaves_no_style() {
+    let (house, strings, job) = learning(2).await;
+    strings.finish_slowly();
+    strings.steps(2);
+    assert_eq!(strings.deed(), Deed::Finishing);
+    house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
+    strings.play(Move::Step);
+    assert_eq!(strings.deed(), Deed::Dropped);
+    assert_eq!(house.job(job.id).await.state.name(), StateName::Cancelled);
+    let style = house.intake().style(&"my-wave".parse().unwrap());
+    assert_eq!(style.unwrap_err().code, ErrorCode::StyleNotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]

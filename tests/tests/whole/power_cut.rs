@@ -179,9 +179,9 @@ async fn a_power_cut_shows_when_any_sync_is_left_out() {
     assert!(needless.is_empty(), "nothing is lost without the syncs of {needless:#?}");
 }
 
-/// Returns the state that watchers were told last of each job, and how often they were told since that it is the end;
+/// Returns the state that watchers were told last of each job, and whether they were told that this is the end;
 /// nothing where the index is a new one, and they are shown all jobs instead.
-fn told(house: &Reopened) -> Option<BTreeMap<JobId, (StateName, usize)>> {
+fn told(house: &Reopened) -> Option<BTreeMap<JobId, (StateName, bool)>> {
     let (mut told, mut cursor) = (BTreeMap::new(), 0);
     loop {
         let (events, reached) = house.store.feed().after(cursor, None).ok()?;
@@ -190,8 +190,11 @@ fn told(house: &Reopened) -> Option<BTreeMap<JobId, (StateName, usize)>> {
         }
         for event in events {
             match &event.body {
-                EventBody::State(job) => drop(told.insert(job.id, (job.state.name(), 0))),
-                EventBody::End { job } => told.get_mut(job)?.1 += 1,
+                EventBody::State(job) => {
+                    let has_ended = told.get(&job.id).is_some_and(|(_, has_ended)| *has_ended);
+                    told.insert(job.id, (job.state.name(), has_ended && job.state.is_finished()));
+                }
+                EventBody::End { job } => told.get_mut(job)?.1 = true,
                 EventBody::Forgotten { job } => drop(told.remove(job)),
                 _ => {}
             }
@@ -220,8 +223,8 @@ async fn watchers_are_told_what_rows_say_when_a_write_of_the_index_is_cut_short(
             let house = Reopened::open(&folder.path().join(DATA)).unwrap();
             let told = told(&house);
             let rows = house.store.summaries(|jobs| {
-                let end = |job: &Summary| usize::from(job.finished_at.is_some());
-                jobs.oldest_first().map(|(id, job)| (id, (job.state, end(job)))).collect::<BTreeMap<_, _>>()
+                let has_ended = |job: &Summary| job.finished_at.is_some();
+                jobs.oldest_first().map(|(id, job)| (id, (job.state, has_ended(job)))).collect::<BTreeMap<_, _>>()
             });
             house.close();
             let Some(told) = told else { continue };

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use daemon::intake::StylizeOrder;
-use protocol::{ErrorCode, EventBody, JobRef, JobState, Priority, StateName};
+use daemon::access::{Caller, Role};
+use daemon::intake::{Amendment, StylizeOrder};
+use protocol::{ErrorCode, EventBody, Job, JobRef, JobState, Priority, StateName};
 use tests::{Act, House, admin, order, picture, puppet};
+
+fn to(priority: Priority) -> Amendment {
+    Amendment { priority: Some(priority), ..Amendment::default() }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_goes_in_and_a_painting_of_its_size_comes_out() {
@@ -63,7 +68,7 @@ async fn interactive_jobs_overtake_batch_jobs() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), in_order).await.expect("the interactive job goes first");
-    house.intake().set_priority(&admin(), JobRef::Id(first.id), Priority::Interactive).await.unwrap();
+    house.intake().amend(&admin(), JobRef::Id(first.id), to(Priority::Interactive)).await.unwrap();
     for job in [running, first, second] {
         puppet.act(Act::Finish);
         house.finished(job.id).await;
@@ -141,7 +146,7 @@ async fn transitions_that_make_no_sense_are_refused() {
     let JobRef::Id(id) = job else { unreachable!() };
     house.finished(id).await;
     assert_eq!(refused(intake.pause(&admin(), job).await), ErrorCode::WrongState);
-    assert_eq!(refused(intake.set_priority(&admin(), job, Priority::Batch).await), ErrorCode::WrongState);
+    assert_eq!(refused(intake.amend(&admin(), job, to(Priority::Batch)).await), ErrorCode::WrongState);
     assert_eq!(refused(intake.retry(&admin(), job).await), ErrorCode::WrongState);
     intake.forget(&admin(), job).await.unwrap();
     assert_eq!(refused(intake.job(job).await), ErrorCode::JobNotFound);
@@ -207,10 +212,17 @@ async fn a_queue_that_is_full_says_when_to_come_back() {
     let house = House::open_with(vec![engine], |config| config.max_waiting = 1);
     house.submit_one().await;
     strings.begun();
-    house.submit_one().await;
-    let refusal = house.submit(None, order(), &PHOTO).await.unwrap_err();
-    assert_eq!(refusal.code, ErrorCode::QueueFull);
-    assert!(refusal.retry_after.is_some_and(|wait| wait >= Duration::from_secs(1)));
+    let first = house.submit(Some("key"), order(), &PHOTO).await.unwrap();
+    for key in [None, Some("another")] {
+        let refusal = house.submit(key, order(), &PHOTO).await.unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::QueueFull);
+        assert!(refusal.retry_after.is_some_and(|wait| wait >= Duration::from_secs(1)));
+    }
+    // Who repeats a submit whose answer was lost wants no second place.
+    let again = house.submit(Some("key"), order(), &PHOTO).await.unwrap();
+    assert_eq!((again.job.id, again.replayed), (first.job.id, true));
+    let other = house.submit(Some("key"), order(), &picture(5, 3)).await.unwrap_err();
+    assert_eq!(other.code, ErrorCode::IdempotencyMismatch);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +265,7 @@ async fn a_repeated_submit_is_answered_by_the_first_also_after_a_restart() {
     let (engine, _strings) = puppet("a");
     house.reopen(vec![engine]);
     assert!(house.submit(Some("k"), order(), &PHOTO).await.unwrap().replayed);
-    let _receiving = house.intake().open(&admin(), "/v1/stylize", Some("r".to_owned())).unwrap();
+    let _receiving = house.intake().open(&admin(), "/v1/stylize", Some("r".to_owned())).await.unwrap();
     let refusal = house.submit(Some("r"), order(), &PHOTO).await.unwrap_err();
     assert_eq!(refusal.code, ErrorCode::IdempotencyInProgress);
 }
@@ -269,6 +281,23 @@ async fn a_restart_does_not_reset_how_many_mails_a_recipient_has_had() {
     let refusal = house.submit(None, to("Me@example.org"), &PHOTO).await.unwrap_err();
     assert_eq!(refusal.code, ErrorCode::MailLimit);
     house.submit(None, to("you@example.org"), &PHOTO).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_mails_nobody_whom_a_submit_could_not_mail() {
+    let (engine, strings) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.mail.per_recipient_per_hour = 2);
+    let job = house.submit(None, StylizeOrder { email: Some("me@example.org".to_owned()), ..order() }, &PHOTO).await;
+    let job = job.unwrap().job.id;
+    let retry = async |caller| house.intake().retry(&caller, JobRef::Id(job)).await.map_err(|refusal| refusal.code);
+    strings.act(Act::NotFinite);
+    house.finished(job).await;
+    let submitter = Caller { role: Role::Submit, ..admin() };
+    assert_eq!(retry(submitter).await.unwrap_err(), ErrorCode::MailNotAllowed);
+    assert_eq!(retry(admin()).await.unwrap().state.name(), StateName::Queued);
+    strings.act(Act::NotFinite);
+    house.finished(job).await;
+    assert_eq!(retry(admin()).await.unwrap_err(), ErrorCode::MailLimit);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,6 +338,64 @@ async fn a_watcher_of_a_job_sees_it_through_and_its_stream_ends() {
         }
         assert!(last.is_some_and(|event| matches!(event.body, EventBody::End { .. })), "after {after:?}");
     }
+}
+
+/// Returns the names of all events of a job, as one gets them who was away since the start.
+async fn missed(house: &House, job: Option<&Job>, until: impl Fn(&EventBody) -> bool) -> Vec<&'static str> {
+    let mut watcher = house.intake().watch(job.map(|job| JobRef::Id(job.id)), Some(0)).unwrap();
+    let mut names = Vec::new();
+    while let Some(event) = watcher.next().await {
+        names.push(event.body.name());
+        if until(&event.body) {
+            break;
+        }
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_told_once_and_a_retried_job_is_watched_further() {
+    let (engine, strings) = puppet("a");
+    let house = House::open(vec![engine]);
+    let job = house.submit_one().await;
+    strings.act(Act::NotFinite);
+    house.finished(job.id).await;
+    let amend = async |note: &str| {
+        let amendment = Amendment { note: Some(Some(note.to_owned())), ..Amendment::default() };
+        house.intake().amend(&admin(), JobRef::Id(job.id), amendment).await.unwrap();
+    };
+    amend("seen").await;
+    amend("seen again").await;
+    amend("seen again").await;
+    let is_noted =
+        |body: &EventBody| matches!(body, EventBody::State(job) if job.note.as_deref() == Some("seen again"));
+    let all = missed(&house, None, is_noted).await;
+    assert_eq!(all.iter().filter(|name| **name == "end").count(), 1, "{all:?}");
+    let own = missed(&house, Some(&job), |_| false).await;
+    assert_eq!(
+        (own.iter().position(|name| *name == "end"), own.last()),
+        (Some(own.len() - 1), Some(&"end")),
+        "{own:?}"
+    );
+
+    house.intake().retry(&admin(), JobRef::Id(job.id)).await.unwrap();
+    strings.begun();
+    strings.begun();
+    let is_running = |body: &EventBody| matches!(body, EventBody::State(job) if job.attempt == 2 && job.state.name() == StateName::Running);
+    let running = missed(&house, Some(&job), is_running).await;
+    assert!(!running.contains(&"end"), "it goes on: {running:?}");
+    // More than a watcher takes at once.
+    for count in 0..100 {
+        amend(&count.to_string()).await;
+    }
+    strings.act(Act::Finish);
+    house.finished(job.id).await;
+    let own = missed(&house, Some(&job), |_| false).await;
+    assert_eq!(
+        (own.iter().position(|name| *name == "end"), own.last()),
+        (Some(own.len() - 1), Some(&"end")),
+        "{own:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,7 @@ fn code(answer: Result<Option<Caller>, Refusal>) -> ErrorCode {
 #[test]
 fn without_tokens_everybody_is_admin_under_their_address() {
     let caller = knock(&guard(None, None), &Method::GET, "/v1/jobs", &[]).unwrap().unwrap();
-    assert_eq!(caller, Caller { name: "192.0.2.7".to_owned(), role: Role::Admin });
+    assert_eq!(caller, Caller { name: "192.0.2.7".to_owned(), role: Role::Admin, proof: Proof::Address });
 }
 
 #[test]
@@ -62,7 +62,8 @@ fn with_tokens_every_caller_needs_one_but_the_page_and_the_probes_are_open() {
     let get = |uri: &str, authorization: &str| knock(&guard, &Method::GET, uri, &[("authorization", authorization)]);
     for scheme in ["Bearer", "bearer"] {
         let caller = get("/v1/jobs", &format!("{scheme} {token}")).unwrap().unwrap();
-        assert_eq!(caller, Caller { name: "alice".to_owned(), role: Role::View });
+        let proof = Proof::Token(fingerprint(&token));
+        assert_eq!(caller, Caller { name: "alice".to_owned(), role: Role::View, proof });
     }
     for bad in ["Bearer", "Bearer ", "Bearer guess", &token, &format!("Basic {token}"), &format!("Bearer {token}x")] {
         assert_eq!(code(get("/v1/jobs", bad)), ErrorCode::Unauthenticated, "{bad}");
@@ -73,6 +74,9 @@ fn with_tokens_every_caller_needs_one_but_the_page_and_the_probes_are_open() {
     for open in ["/", "/index", "/assets/app.js", "/session", "/livez", "/healthz", "/readyz"] {
         assert_eq!(knock(&guard, &Method::GET, open, &[]).unwrap(), None, "{open}");
     }
+    let health = |method: &str| knock(&guard, &Method::POST, &format!("/grpc.health.v1.Health/{method}"), &[]);
+    assert_eq!(health("Check").unwrap(), None);
+    assert_eq!(code(health("Watch")), ErrorCode::Unauthenticated, "it goes on for as long as a stranger likes");
 }
 
 #[test]
@@ -87,10 +91,15 @@ fn a_session_is_as_good_as_its_token_and_ends_with_it() {
     assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800"), "{cookie}");
     let cookie = format!("theme=dark; {}", cookie.split(';').next().unwrap());
     let with_cookie = || knock(&guard, &Method::POST, "/v1/stylize", &[("cookie", &cookie)]);
-    assert_eq!(with_cookie().unwrap().unwrap().name, "alice");
+    let signed_in = with_cookie().unwrap().unwrap();
+    let bearer = format!("Bearer {token}");
+    let by_token = knock(&guard, &Method::GET, "/v1/jobs", &[("authorization", &bearer)]).unwrap().unwrap();
+    assert_eq!((signed_in.name.as_str(), &signed_in.proof), ("alice", &caller.proof));
+    assert!(guard.stands(&signed_in, Instant::now()) && guard.stands(&by_token, Instant::now()));
     tokens::remove(&path, "alice").unwrap();
     guard.reload().unwrap();
     assert_eq!(code(with_cookie()), ErrorCode::Unauthenticated);
+    assert!(!guard.stands(&signed_in, Instant::now()) && !guard.stands(&by_token, Instant::now()));
 }
 
 #[test]
@@ -99,10 +108,12 @@ fn signing_out_ends_the_session() {
     let path = folder.path().join("tokens.toml");
     let token = tokens::add(&path, "alice", Role::Submit).unwrap();
     let guard = guard(Some(&path), None);
-    let (cookie, _) = guard.sign_in(&token, Instant::now()).unwrap();
+    let (cookie, caller) = guard.sign_in(&token, Instant::now()).unwrap();
     let cookie = cookie.split(';').next().unwrap();
+    assert!(guard.stands(&caller, Instant::now()));
     assert!(guard.sign_out(&headers(&[("cookie", cookie)])).contains("Max-Age=0"));
     assert_eq!(code(knock(&guard, &Method::GET, "/v1/jobs", &[("cookie", cookie)])), ErrorCode::Unauthenticated);
+    assert!(!guard.stands(&caller, Instant::now()));
 }
 
 #[test]
