@@ -198,7 +198,7 @@ pub(crate) fn update(app: &mut App, now: Timestamp, input: Input) -> Vec<Effect>
             if let Some(overlay) = &mut app.overlay {
                 overlay::paste(overlay, &text);
             } else if let Some(typing) = &mut app.typing {
-                typing.text.extend(text.chars().filter(|c| !c.is_control()));
+                typing.text.push_str(&overlay::pasted(&text, None));
                 retype(app);
             }
             Vec::new()
@@ -293,6 +293,9 @@ fn link(app: &mut App, news: LinkNews) -> Vec<Effect> {
             app.not_ready = host.not_ready;
             // The outbox is in no snapshot, and a daemon that was killed may have forgotten to tell of a step.
             app.training.doubt();
+            app.jobs.doubt();
+            app.styles.doubt();
+            app.painting.take_if(|(_, picture)| picture.is_none());
             let mut effects = act::look(app);
             effects.push(Effect::Mail);
             effects
@@ -381,19 +384,30 @@ fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
             _ => app.tell(Tone::Bad, plain(&problem)),
         },
         Answer::Photo(path, picture) => {
-            if let Some(Overlay::Files(files)) = &mut app.overlay {
+            // The cursor may have gone on since this was asked for.
+            if let Some(Overlay::Files(files)) = &mut app.overlay
+                && files.chosen().is_some_and(|(_, chosen)| chosen == path)
+            {
                 files.preview = Some((path, picture));
             }
         }
-        Answer::Failed(what, failed) => {
-            let why = match failed {
-                Failed::Refused(refused) => refused.detail,
-                Failed::Other(words) => words,
-            };
-            app.tell(Tone::Bad, format!("{what}: {}", plain(&why)));
-        }
+        Answer::Failed(what, failed) => fail(app, &what, failed),
     }
     Vec::new()
+}
+
+/// Says what did not work: for a moment, and in the log for those whom the next one would overtake.
+fn fail(app: &mut App, what: &str, failed: Failed) {
+    let why = match failed {
+        Failed::Refused(refused) => refused.detail,
+        Failed::Other(words) => words,
+    };
+    let text = format!("{}: {}", plain(what), plain(&why));
+    app.tell(Tone::Bad, text.as_str());
+    // What is asked for again and again is refused again and again.
+    if app.log.lines().back().is_none_or(|line| line.text != text) {
+        app.log.say(app.now, "console", text, Tone::Bad);
+    }
 }
 
 fn changed(app: &mut App, change: Change, job: Job) {

@@ -10,6 +10,7 @@ use crate::conn::{CallError, Connection};
 
 mod args;
 mod console;
+mod fetch;
 pub(crate) mod files;
 pub(crate) mod import;
 mod jobs;
@@ -78,9 +79,20 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let Err(error) = runtime.block_on(run(cli, &printer)) else { return ExitCode::SUCCESS };
+    let ended = runtime.block_on(run(cli, &printer));
+    // Not waited for: a thread that opens a pipe without another end would never come back.
+    runtime.shutdown_background();
+    let Err(error) = ended else { return ExitCode::SUCCESS };
     printer.error(&error);
     ExitCode::from(error.code())
+}
+
+/// Does something unless a person interrupts it; what it has begun is dropped then, and cleans up after itself.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    tokio::select! {
+        ended = work => ended,
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+    }
 }
 
 async fn run(mut cli: Cli, printer: &Printer) -> Result<(), CliError> {

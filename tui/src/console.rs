@@ -83,6 +83,7 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
         let _ = inputs.try_send(Input::Key(key));
     }
     let mut link = link::Link::new(server, token, inputs.clone());
+    let photos = local::Photos::new(inputs.clone());
     let mut events = EventStream::new();
     let mut tick = interval(Duration::from_millis(250));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -128,6 +129,7 @@ pub(crate) async fn run(server: Server, token: Option<Token>, looks: Looks) -> R
                 Effect::Suspend => app.tell(Tone::Waiting, "no shell to go back to; q leaves"),
                 Effect::Repaint => canvas.forget()?,
                 Effect::Reconnect => link.hurry(),
+                Effect::Photo(path) => photos.want(path),
                 other => carry::out(other, link.connection(), &inputs),
             }
         }

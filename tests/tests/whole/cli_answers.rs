@@ -1,13 +1,15 @@
 //! Looking at things and steering jobs from the command line.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use daemon::access::{Role, tokens};
-use protocol::{Device, Event, Job, JobPage, Mail, Style};
-use tests::{Act, Served, admin, order, picture, puppet};
+use protocol::{Device, Event, Job, JobPage, Mail, StateName, Style};
+use rustix::process::{Pid, Signal, kill_process};
+use tests::{Act, Fault, Line, Served, admin, noise, order, picture, puppet};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Desk, run};
+use crate::cli::{Answer, Desk, command, read, run};
 use crate::grpc_things::packed;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,6 +177,45 @@ async fn a_reader_that_goes_away_is_no_error() {
     let output = process.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_keeps_no_job_from_being_changed() {
+    let desk = Desk::new(Served::open(Vec::new()).await);
+    let jobs = [desk.served.house.submit_one().await.id, desk.served.house.submit_one().await.id];
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let line = format!("cancel {} {}", jobs[0], jobs[1]);
+    let process = desk.command(&line).stdout(writer).spawn().unwrap();
+    read(process.wait_with_output().await.unwrap()).is(0);
+    for job in jobs {
+        assert_eq!(desk.served.house.job(job).await.state.name(), StateName::Cancelled);
+    }
+}
+
+/// Runs a command over a line on which the end of a painting never arrives, and interrupts it there.
+pub(crate) async fn interrupted_before_the_end(desk: &Desk, line: &str, begun: impl FnOnce()) -> Answer {
+    let served = desk.served.url();
+    let wire = Line::to(served.rsplit(':').next().unwrap().parse().unwrap());
+    wire.spoil(Fault::Swallow("IEND"));
+    let process = command(&format!("http://127.0.0.1:{}", wire.port), desk.folder.path(), line).spawn().unwrap();
+    let pid = Pid::from_raw(process.id().unwrap() as i32).unwrap();
+    begun();
+    wire.has_struck();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), process.wait_with_output()).await;
+    read(ended.expect("it listens to signals").unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_given_up_leaves_nothing_behind() {
+    let (engine, puppet) = puppet("a");
+    let desk = Desk::new(Served::open(vec![engine]).await);
+    let job = desk.served.house.submit(None, order(), &noise()).await.unwrap().job;
+    puppet.act(Act::Finish);
+    desk.served.house.finished(job.id).await;
+    interrupted_before_the_end(&desk, &format!("result {}", job.id), || {}).await.is(130);
+    assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 2, "the photos of before");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use protocol::{JobId, LossCurve, LossPoint};
 use tests::{Deed, Move, Puppet, Served, picture, puppet};
 
 use crate::cli::{Desk, read};
+use crate::cli_answers::interrupted_before_the_end;
 
 /// A daemon without devices: what is accepted stays queued.
 async fn desk() -> Desk {
@@ -147,6 +148,20 @@ async fn a_painting_is_followed_and_written() {
     let (line, written) = (answer.json(), desk.folder.path().join("cat-art.png"));
     assert_eq!((&line["state"], &line["output"]), (&"succeeded".into(), &"cat-art.png".into()));
     assert_eq!(std::fs::read(written).unwrap().len() as u64, line["result"]["bytes"].as_u64().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_painting_that_is_given_up_while_it_is_fetched_can_be_fetched_later() {
+    let (desk, puppet) = working().await;
+    let begun = || {
+        assert_eq!(puppet.deed(), Deed::Open(0));
+        puppet.play(Move::Run);
+    };
+    let answer = interrupted_before_the_end(&desk, "paint cat.png --artwork art.png --steps 3", begun).await.is(130);
+    let id = desk.run("jobs --json").await.is(0).json()["jobs"][0]["id"].as_str().unwrap().to_owned();
+    assert!(answer.stderr.contains(&format!("`atelier result {}` fetches", &id[id.len() - 8..])), "{answer:?}");
+    assert!(!desk.exists("cat-art.png"));
+    desk.run(&format!("result {id} -o cat-art.png")).await.is(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

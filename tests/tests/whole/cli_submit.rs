@@ -1,8 +1,14 @@
 //! Painting photos from the command line.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::process::Stdio;
 
+use daemon::config::Config;
+use protocol::wire::ListDevicesRequest;
 use protocol::{JobRef, StateName};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{Act, Served, picture, puppet};
 use tokio::io::AsyncWriteExt as _;
@@ -95,13 +101,68 @@ async fn a_program_reads_one_json_line_a_photo() {
 async fn a_picture_passes_through_stdin_and_stdout() {
     let (engine, puppet) = puppet("a");
     let desk = Desk::new(Served::open(vec![engine]).await);
+    for line in ["submit - --style great-wave -o -", "submit /dev/stdin --style great-wave -o /dev/stdout"] {
+        puppet.act(Act::Finish);
+        let mut process = desk.command(line).stdin(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(&picture(40, 30)).await.unwrap();
+        let output = process.wait_with_output().await.unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        assert!(output.stdout.starts_with(b"\x89PNG") && output.stdout.ends_with(b"IEND\xaeB`\x82"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_and_a_link_take_a_painting_and_stay_what_they_are() {
+    let (engine, puppet) = puppet("a");
+    let desk = Desk::new(Served::open(vec![engine]).await);
+    let path = |name: &str| desk.folder.path().join(name);
+    rustix::fs::mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // Both ends are held here, so that nobody waits for the other one.
+    let mut pipe = File::options().read(true).write(true).open(path("pipe")).unwrap();
     puppet.act(Act::Finish);
-    let mut command = desk.command("submit - --style great-wave -o -");
-    let mut process = command.stdin(Stdio::piped()).spawn().unwrap();
-    process.stdin.take().unwrap().write_all(&picture(40, 30)).await.unwrap();
-    let output = process.wait_with_output().await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert!(output.stdout.starts_with(b"\x89PNG"));
+    desk.run("submit cat.png --style great-wave -o pipe").await.is(0);
+    let mut piped = vec![0; 1 << 16];
+    let read = pipe.read(&mut piped).unwrap();
+    assert!(piped[..read].starts_with(b"\x89PNG"));
+    assert!(path("pipe").metadata().unwrap().file_type().is_fifo());
+
+    std::fs::write(path("mine.png"), "mine").unwrap();
+    std::os::unix::fs::symlink("mine.png", path("link.png")).unwrap();
+    desk.run("submit cat.png --style great-wave -o link.png").await.is(1);
+    puppet.act(Act::Finish);
+    desk.run("submit cat.png --style great-wave -o link.png --force").await.is(0);
+    assert!(path("link.png").is_symlink());
+    assert!(std::fs::read(path("mine.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_the_pace_slows_a_batch_down_and_fails_nothing() {
+    let (engine, puppet) = puppet("a");
+    let slow = |config: &mut Config| config.limits.requests_per_minute = Some(120);
+    let desk = Desk::new(Served::open_with(vec![engine], slow).await);
+    let mut client = desk.served.client().await;
+    while client.list_devices(ListDevicesRequest {}).await.is_ok() {}
+    puppet.act(Act::Finish);
+    puppet.act(Act::Finish);
+    desk.run("submit cat.png dog.png --style great-wave -o out/").await.is(0);
+    assert!(desk.exists("out/cat-great-wave.png") && desk.exists("out/dog-great-wave.png"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_keeps_no_photo_from_being_painted() {
+    let (engine, puppet) = puppet("a");
+    let desk = Desk::new(Served::open(vec![engine]).await);
+    for how in ["--no-wait", "-o out/"] {
+        let line = format!("submit cat.png dog.png --style great-wave {how}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        puppet.act(Act::Finish);
+        puppet.act(Act::Finish);
+        let process = desk.command(&line).stdout(writer).spawn().unwrap();
+        read(process.wait_with_output().await.unwrap()).is(0);
+    }
+    assert_eq!(desk.jobs().await, 4);
+    assert!(desk.exists("out/cat-great-wave.png") && desk.exists("out/dog-great-wave.png"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -254,14 +254,12 @@ fn go(app: &mut App, motion: Motion) -> Vec<Effect> {
 
 /// Asks for older jobs, once.
 fn older(app: &mut App) -> Option<Effect> {
-    let cursor = match std::mem::replace(&mut app.jobs.older, Older::Asked) {
+    let cursor = match &app.jobs.older {
         Older::Unasked => None,
-        Older::After(cursor) => Some(cursor),
-        known @ (Older::Asked | Older::All) => {
-            app.jobs.older = known;
-            return None;
-        }
+        Older::After(cursor) => Some(cursor.clone()),
+        Older::Asked(_) | Older::All => return None,
     };
+    app.jobs.older = Older::Asked(cursor.clone());
     Some(Effect::Older(cursor))
 }
 

@@ -126,19 +126,24 @@ impl Form {
         }
     }
 
-    /// Types a letter; in a choice it goes to the next word that begins with it.
+    /// Types a letter.
     pub(crate) fn write(&mut self, c: char) {
+        self.insert(c.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Types letters at once; in a choice they lead to the next word that begins with them.
+    pub(crate) fn insert(&mut self, typed: &str) {
         self.problem = None;
         match self.fields.get_mut(self.at).map(|field| &mut field.content) {
             Some(Content::Text { text, at, .. }) => {
                 let place = text.char_indices().nth(*at).map_or(text.len(), |(place, _)| place);
-                text.insert(place, c);
-                *at += 1;
+                text.insert_str(place, typed);
+                *at += typed.chars().count();
             }
             Some(Content::Choice { words, at }) if !words.is_empty() => {
                 let count = words.len();
                 let from = *at;
-                let next = (1..=count).map(|step| (from + step) % count).find(|&next| words[next].starts_with(c));
+                let next = (1..=count).map(|step| (from + step) % count).find(|&next| words[next].starts_with(typed));
                 *at = next.unwrap_or(from);
             }
             _ => {}

@@ -49,8 +49,8 @@ pub(crate) enum Older {
     /// Nobody has asked for them.
     #[default]
     Unasked,
-    /// They are on their way.
-    Asked,
+    /// Those after this cursor, or the newest, are on their way.
+    Asked(Option<String>),
     /// There are more after this cursor.
     After(String),
     /// All are here.
@@ -101,6 +101,14 @@ impl Jobs {
         self.rates.clear();
         self.older = Older::Unasked;
         self.forget_the_gone();
+    }
+
+    /// Takes note that an answer may have been lost: what was on its way is asked for again.
+    pub(crate) fn doubt(&mut self) {
+        if let Older::Asked(cursor) = &mut self.older {
+            self.older = cursor.take().map_or(Older::Unasked, Older::After);
+        }
+        self.queue_moved |= self.places_asked_at.is_some();
     }
 
     /// Takes note of a page of older jobs. What the events have said since is newer.

@@ -183,12 +183,19 @@ fn fill(app: &mut App, mut form: Form, event: &KeyEvent, action: Option<Action>)
     Vec::new()
 }
 
+/// The most letters that are taken of one paste: more than any field has a use for.
+const PASTED: usize = 4096;
+
+/// Returns what a paste writes into a line; `control` is what a control character becomes.
+pub(super) fn pasted(text: &str, control: Option<char>) -> String {
+    text.chars().filter_map(|c| if c.is_control() { control } else { Some(c) }).take(PASTED).collect()
+}
+
 /// A paste while something lies over the view.
 pub(super) fn paste(overlay: &mut Overlay, text: &str) {
-    let letters = text.chars().filter(|c| !c.is_control());
     match overlay {
-        Overlay::Form(form) => letters.for_each(|c| form.write(c)),
-        Overlay::Files(files) if files.is_typing => files.filter.extend(letters),
+        Overlay::Form(form) => form.insert(&pasted(text, Some(' '))),
+        Overlay::Files(files) if files.is_typing => files.filter.push_str(&pasted(text, None)),
         _ => {}
     }
 }

@@ -34,6 +34,11 @@ impl Styles {
         };
     }
 
+    /// Takes note that an answer may have been lost: previews that are not here are asked for again.
+    pub(crate) fn doubt(&mut self) {
+        self.previews.retain(|_, picture| picture.is_some());
+    }
+
     /// Returns all, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Style> {
         self.known.values()

@@ -125,8 +125,11 @@ fn a_photo_is_painted_after_artworks_that_are_chosen_next() {
     let mut app = app();
     in_folder(&mut app, "a");
     let looked_at = Picture::new(30, 20, vec![9; 30 * 20 * 3]).unwrap();
+    assert_eq!(press(&mut app, "j"), [Effect::Photo("/home/ada/cat.jpg".into())]);
+    let other = Picture::new(3, 2, vec![9; 3 * 2 * 3]).unwrap();
     update(&mut app, at(0), Input::Answer(Answer::Photo("/home/ada/cat.jpg".into(), Ok(looked_at))));
-    assert_eq!(press(&mut app, "j<Enter>"), [Effect::List("/home/ada".into())], "the same folder again");
+    update(&mut app, at(0), Input::Answer(Answer::Photo("/home/ada/dog.png".into(), Ok(other))));
+    assert_eq!(press(&mut app, "<Enter>"), [Effect::List("/home/ada".into())], "the same folder again");
     update(&mut app, at(0), Input::Answer(super::fixtures::folder()));
     press(&mut app, "j  <Enter>");
     let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
@@ -398,10 +401,62 @@ fn a_result_is_saved_under_a_name_that_says_what_it_is() {
 fn a_refusal_is_told_and_passes() {
     let mut app = app();
     let failed = Failed::Other("the queue is \x1b[31mfull".to_owned());
-    update(&mut app, at(0), Input::Answer(Answer::Failed("not changed", failed)));
+    update(&mut app, at(0), Input::Answer(Answer::Failed("not changed".to_owned(), failed)));
     assert_eq!(app.notice.as_ref().unwrap().text, r"not changed: the queue is \u{1b}[31mfull");
     update(&mut app, at(10), Input::Tick);
     assert_eq!(app.notice, None);
+}
+
+#[test]
+fn every_refusal_of_a_batch_stays_in_the_log() {
+    let mut app = app();
+    for name in ["cat.jpg", "dog.png", "dog.png"] {
+        let failed = Failed::Other("no picture".to_owned());
+        update(&mut app, at(0), Input::Answer(Answer::Failed(format!("{name}: not accepted"), failed)));
+    }
+    let lines: Vec<_> = app.log.lines().iter().rev().take(3).map(|line| line.text.as_str()).collect();
+    assert_eq!(lines[..2], ["dog.png: not accepted: no picture", "cat.jpg: not accepted: no picture"]);
+    assert!(!lines[2].contains("not accepted"), "the same again is one line: {lines:?}");
+}
+
+#[test]
+fn what_was_on_its_way_when_the_link_broke_is_asked_for_again() {
+    let mut app = app();
+    let again = |app: &mut App| {
+        update(app, at(1), lost("gone"));
+        update(app, at(2), connected(Role::Admin))
+    };
+    assert_eq!(press(&mut app, "<End>"), [Effect::Older(None)]);
+    again(&mut app);
+    assert_eq!(press(&mut app, "<End>"), [Effect::Older(None)]);
+    let page = JobPage { jobs: vec![], next: Some("cursor".to_owned()) };
+    update(&mut app, at(2), Input::Answer(Answer::Older(page)));
+    assert_eq!(press(&mut app, "<End>"), [Effect::Older(Some("cursor".to_owned()))]);
+    again(&mut app);
+    assert_eq!(press(&mut app, "<End>"), [Effect::Older(Some("cursor".to_owned()))]);
+    assert_eq!(press(&mut app, "<Enter>"), [Effect::Painting(id(1))]);
+    assert!(again(&mut app).contains(&Effect::Painting(id(1))));
+    let wave: StyleName = "great-wave".parse().unwrap();
+    assert_eq!(press(&mut app, "<Esc>3"), [Effect::StylePreview(wave.clone())]);
+    assert!(again(&mut app).contains(&Effect::StylePreview(wave.clone())));
+    let picture = Picture::new(3, 2, vec![9; 3 * 2 * 3]);
+    update(&mut app, at(2), Input::Answer(Answer::StylePreview(wave.clone(), picture)));
+    assert!(!again(&mut app).contains(&Effect::StylePreview(wave)), "it is here");
+}
+
+#[test]
+fn a_long_paste_is_cut_and_stays_on_its_line() {
+    let mut app = app();
+    in_folder(&mut app, "s");
+    press(&mut app, "j<Enter><Tab>ab<Left>");
+    update(&mut app, at(0), Input::Paste(format!("1\r\n2{}", "é".repeat(1_000_000))));
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    let typed = form.value("strength").unwrap();
+    assert!(typed.starts_with("a1  2é") && typed.ends_with("éb"), "{}", &typed[..20]);
+    assert_eq!(typed.chars().count(), 4096 + 2);
+    press(&mut app, "x<C-u>");
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert_eq!(form.value("strength"), None);
 }
 
 #[test]

@@ -70,8 +70,8 @@ pub(crate) enum Answer {
     NoFolder(String),
     /// What a file looks like, or why it can't be shown.
     Photo(PathBuf, Result<Picture, String>),
-    /// Something did not work, and why.
-    Failed(&'static str, Failed),
+    /// Something did not work: what of what, and why.
+    Failed(String, Failed),
 }
 
 /// Why something did not work.

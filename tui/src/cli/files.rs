@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::{Job, JobKind, StyleName};
 use tempfile::{Builder, NamedTempFile};
+use tokio::io::AsyncWriteExt as _;
 
 use super::CliError;
 use super::printer::Printer;
@@ -27,7 +28,7 @@ impl Target {
     /// go to.
     pub(crate) fn new(output: Option<PathBuf>, results: usize) -> Result<Self, CliError> {
         let Some(path) = output else { return Ok(Self::Folder(PathBuf::new())) };
-        if path.as_os_str() == "-" {
+        if is_stdout(&path) {
             return if results == 1 {
                 Ok(Self::Stdout)
             } else {
@@ -47,6 +48,17 @@ impl Target {
         }
         Ok(Self::Folder(path))
     }
+}
+
+/// Says whether a path means our stdout.
+fn is_stdout(path: &Path) -> bool {
+    // By these names it is no file of its own: what is printed besides would land in the middle of the picture.
+    ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| path.as_os_str() == *name)
+}
+
+/// Says whether what is at a path takes bytes without being replaced: a pipe, a terminal, a device.
+pub(crate) fn takes_bytes(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 /// Whether a file that exists may be replaced.
@@ -78,21 +90,36 @@ pub(crate) fn result_name(job: &Job, media_type: &str) -> String {
     }
 }
 
-/// Writes a download to a file, which appears only when it is whole.
+/// Writes a download to a file, which appears only when it is whole. A pipe or a device gets the bytes as they come.
 pub(crate) async fn save(mut download: Download, path: &Path, existing: Existing) -> Result<(), CallError> {
+    if takes_bytes(path) {
+        return stream(download, path).await;
+    }
     let failed = |source| CallError::File { what: path.display().to_string(), source };
-    let mut file = beside(path).map_err(failed)?;
+    // A link stays one: the file that it leads to is replaced.
+    let target = if path.is_file() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
+    let mut file = beside(&target).map_err(failed)?;
     while let Some(bytes) = download.next().await? {
         file.write_all(&bytes).map_err(failed)?;
     }
     let kept = match existing {
-        Existing::Keep => file.persist_noclobber(path),
-        Existing::Replace => file.persist(path),
+        Existing::Keep => file.persist_noclobber(&target),
+        Existing::Replace => file.persist(&target),
     };
     match kept {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
         other => other.map(drop).map_err(|error| failed(error.error)),
     }
+}
+
+/// Writes a download into what is there already, and waits for whoever reads it.
+pub(crate) async fn stream(mut download: Download, path: &Path) -> Result<(), CallError> {
+    let failed = |source| CallError::File { what: path.display().to_string(), source };
+    let mut file = tokio::fs::OpenOptions::new().write(true).open(path).await.map_err(failed)?;
+    while let Some(bytes) = download.next().await? {
+        file.write_all(&bytes).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)
 }
 
 /// Says that a file is in the way, and the way out.
@@ -141,6 +168,7 @@ mod tests {
         assert_eq!(new(&out("new.jpg"), 1).unwrap(), Target::File(out("new.jpg")));
         assert_eq!(new(folder.path(), 1).unwrap(), Target::Folder(folder.path().to_owned()));
         assert_eq!(new(&out("-"), 1).unwrap(), Target::Stdout);
+        assert_eq!(new(&out("/dev/stdout"), 1).unwrap(), Target::Stdout);
         assert!(matches!(new(&out("-"), 2), Err(CliError::Usage(_))));
         assert!(matches!(new(&file, 2), Err(CliError::Usage(_))));
     }

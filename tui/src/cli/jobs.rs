@@ -7,8 +7,8 @@ use protocol::{Checkpoint, EventBody, Job, JobKind, JobState, StateName, StyleNa
 use serde::Serialize;
 
 use super::files::{Existing, Target, pour, result_name, save};
-use super::printer::{Printer, Problem};
-use super::{CliError, JobRef, args, view};
+use super::printer::{Printer, Problem, unread};
+use super::{CliError, JobRef, args, unless_interrupted, view};
 use crate::conn::{CallError, Connection, Filter};
 use crate::words::{dimensions, plain};
 
@@ -23,7 +23,8 @@ pub(super) async fn list(connection: &Connection, order: args::Jobs, printer: &P
     Ok(())
 }
 
-/// Asks for the same change of several jobs. Each is tried, whatever became of the one before.
+/// Asks for the same change of several jobs. Each is tried, whatever became of the one before and whoever still reads
+/// the answers.
 pub(super) async fn each(
     order: args::Several,
     printer: &Printer,
@@ -33,17 +34,17 @@ pub(super) async fn each(
     let mut failed = false;
     for id in order.ids {
         match change(id).await {
-            Ok(job) if printer.is_json() => printer.json(&job)?,
+            Ok(job) if printer.is_json() => unread(printer.json(&job))?,
             // A cancelled job that had finished before stays what it was.
             Ok(job) if done == "cancelled" && job.state.name() != StateName::Cancelled => {
-                printer.text(&format!("{}  {} already\n", job.id.short(), job.state.name()))?;
+                unread(printer.text(&format!("{}  {} already\n", job.id.short(), job.state.name())))?;
             }
-            Ok(job) => printer.text(&format!("{}  {done}\n", job.id.short()))?,
+            Ok(job) => unread(printer.text(&format!("{}  {done}\n", job.id.short())))?,
             Err(error @ CallError::Refused(_)) => {
                 failed = true;
                 printer.say(&format!("{id}: {}", plain(&error.to_string())));
                 if printer.is_json() {
-                    printer.json(&Problem::of_call(&error))?;
+                    unread(printer.json(&Problem::of_call(&error)))?;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -117,7 +118,7 @@ struct Written<'a> {
 
 /// Writes a finished job's result.
 pub(super) async fn result(connection: &Connection, order: args::Fetch, printer: &Printer) -> Result<(), CliError> {
-    let target = Target::new(order.output, 1)?;
+    let target = Target::new(order.output.clone(), 1)?;
     if target == Target::Stdout {
         if printer.is_json() {
             return Err(CliError::Usage("the picture and JSON don't both fit into stdout; give -o a file".to_owned()));
@@ -128,6 +129,15 @@ pub(super) async fn result(connection: &Connection, order: args::Fetch, printer:
             ));
         }
     }
+    unless_interrupted(write(connection, &order, target, printer)).await
+}
+
+async fn write(
+    connection: &Connection,
+    order: &args::Fetch,
+    target: Target,
+    printer: &Printer,
+) -> Result<(), CliError> {
     let id = order.job.id;
     let job = connection.job(id).await?;
     let download = connection.result(id).await?;

@@ -6,11 +6,12 @@ use protocol::{Event, EventBody, Job, JobId, JobRef, JobState, PaintOrder, Train
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::CliError;
 use super::args::{self, Global};
-use super::files::{self, Existing, Target, pour, save};
-use super::printer::Printer;
+use super::fetch::fetch;
+use super::files::{Existing, Target};
+use super::printer::{Printer, unread};
 use super::submit::{Patience, Place, format_of, open, refuse_existing, same_format};
+use super::{CliError, unless_interrupted};
 use crate::conn::{CallError, Connection, Source};
 use crate::words::plain;
 
@@ -114,13 +115,20 @@ pub(super) async fn run(plan: Plan, global: Global, printer: &Printer) -> Result
         return printer.text(&format!("{}\n", job.id));
     }
     let mut shown = Shown::new(&job);
-    let ended = tokio::select! {
-        ended = follow(&connection, job.clone(), &mut shown) => ended.map_err(CliError::from),
-        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
-    };
+    let mut finished = None;
+    let ended = unless_interrupted(async {
+        let job = finished.insert(follow(&connection, job.clone(), &mut shown).await?);
+        shown.clear();
+        conclude(&plan, &connection, job, printer).await
+    });
+    let ended = ended.await;
     shown.clear();
-    let ended = ended.inspect_err(|_| farewell(job.id, printer))?;
-    conclude(&plan, &connection, &ended, printer).await
+    match &ended {
+        Ok(()) | Err(CliError::Failed | CliError::ClosedPipe) => {}
+        Err(_) if finished.is_some() => remind(job.id, printer),
+        Err(_) => farewell(job.id, printer),
+    }
+    ended
 }
 
 async fn send(plan: &Plan, connection: &Connection, printer: &Printer) -> Result<Job, CallError> {
@@ -140,7 +148,7 @@ async fn send(plan: &Plan, connection: &Connection, printer: &Printer) -> Result
 /// Waits for a job's end and shows how it gets there.
 async fn follow(connection: &Connection, mut job: Job, shown: &mut Shown) -> Result<Job, CallError> {
     let id = job.id;
-    let mut events = connection.watch(Some(JobRef::Id(id))).await?;
+    let mut events = Patience::Single.with(|_| {}, async || connection.watch(Some(JobRef::Id(id))).await).await?;
     while let Some(event) = events.next().await? {
         let loss = take_in(&mut job, event);
         if job.state.is_finished() {
@@ -148,7 +156,7 @@ async fn follow(connection: &Connection, mut job: Job, shown: &mut Shown) -> Res
         }
         shown.show(&job, loss);
     }
-    connection.job(JobRef::Id(id)).await
+    Patience::Single.with(|_| {}, async || connection.job(JobRef::Id(id)).await).await
 }
 
 /// Brings what is known of a job up to date, and returns the loss where the event tells it.
@@ -186,7 +194,7 @@ async fn conclude(plan: &Plan, connection: &Connection, job: &Job, printer: &Pri
         let (short, state) = (job.id.short(), job.state.name());
         printer.say(&format!("{}: job {short} {state}: {}", plan.label, plain(&why)));
         if printer.is_json() {
-            printer.json(&Line { job, file: &plan.label, output: None })?;
+            unread(printer.json(&Line { job, file: &plan.label, output: None }))?;
         }
         return Err(CliError::Failed);
     }
@@ -206,24 +214,6 @@ async fn conclude(plan: &Plan, connection: &Connection, job: &Job, printer: &Pri
     }
 }
 
-/// Writes a painting to its place, and returns where that is unless it is stdout.
-async fn fetch(
-    connection: &Connection,
-    id: JobId,
-    place: &Place,
-    existing: Existing,
-    printer: &Printer,
-) -> Result<Option<String>, CliError> {
-    let download = connection.result(JobRef::Id(id)).await?;
-    let path = match place {
-        Place::Stdout => return pour(download, printer).await.map(|()| None),
-        Place::File(path) => path.clone(),
-        Place::Named(folder, stem) => folder.join(format!("{stem}.{}", files::extension(download.media_type()))),
-    };
-    save(download, &path, existing).await?;
-    Ok(Some(path.display().to_string()))
-}
-
 /// Says what happens to the job now that nobody waits for it here.
 fn farewell(id: JobId, printer: &Printer) {
     let id = id.short();
@@ -231,4 +221,10 @@ fn farewell(id: JobId, printer: &Printer) {
         "the job {id} goes on without this program; `atelier watch {id}` follows it, `atelier cancel --keep {id}` ends it \
          with what there is"
     ));
+}
+
+/// Says how to get what a finished job has made.
+fn remind(id: JobId, printer: &Printer) {
+    let id = id.short();
+    printer.say(&format!("the job {id} is finished; `atelier result {id}` fetches what it has made"));
 }

@@ -105,6 +105,14 @@ impl Printer {
     }
 }
 
+/// Takes a reader that has gone for no reason to leave work undone.
+pub(crate) fn unread(printed: Result<(), CliError>) -> Result<(), CliError> {
+    match printed {
+        Err(CliError::ClosedPipe) => Ok(()),
+        other => other,
+    }
+}
+
 fn closed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe { CliError::ClosedPipe } else { CliError::Output(error) }
 }

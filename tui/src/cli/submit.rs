@@ -4,14 +4,15 @@ use std::sync::Mutex;
 
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, stream};
-use protocol::{Job, JobId, JobState};
+use protocol::{Job, JobId, JobRef, JobState};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::CliError;
 use super::args::Global;
-use super::files::{self, Existing, pour, save};
-use super::printer::{Printer, Problem};
+use super::fetch::fetch;
+use super::files::Existing;
+use super::printer::{Printer, Problem, unread};
+use super::{CliError, unless_interrupted};
 use crate::conn::{CallError, Connection};
 use crate::words::plain;
 
@@ -59,8 +60,11 @@ async fn send_all(plan: &Plan, connection: &Connection, printer: &Printer) -> Re
     let mut failed = false;
     while let Some((item, answer)) = answers.next().await {
         match answer {
-            Ok(job) if printer.is_json() => printer.json(&Line { job: &job, file: &item.label, output: None })?,
-            Ok(job) => printer.text(&format!("{}\n", job.id))?,
+            // The photos that are left are sent, too, when nobody reads the answers any more.
+            Ok(job) if printer.is_json() => {
+                unread(printer.json(&Line { job: &job, file: &item.label, output: None }))?;
+            }
+            Ok(job) => unread(printer.text(&format!("{}\n", job.id)))?,
             Err(error) => {
                 failed = true;
                 tell(item, error, printer)?;
@@ -91,7 +95,7 @@ fn tell(item: &Item, error: CallError, printer: &Printer) -> Result<(), CliError
     };
     printer.say(&plain(&text));
     if printer.is_json() {
-        printer.json(&Refusal { file: &item.label, problem: Problem::of_call(&error) })?;
+        unread(printer.json(&Refusal { file: &item.label, problem: Problem::of_call(&error) }))?;
     }
     Ok(())
 }
@@ -128,12 +132,14 @@ async fn paint_all(plan: &Plan, connection: &Connection, printer: &Printer) -> R
         }
         if failed { Err(CliError::Failed) } else { Ok(()) }
     };
-    let events = connection.watch(None).await?;
-    let ended = tokio::select! {
-        ended = every => ended,
-        lost = studio.followers.run(events) => Err(lost.into()),
-        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
-    };
+    let events = Patience::Single.with(|_| {}, async || connection.watch(None).await).await?;
+    let ended = unless_interrupted(async {
+        tokio::select! {
+            ended = every => ended,
+            lost = studio.followers.run(events) => Err(lost.into()),
+        }
+    });
+    let ended = ended.await;
     studio.shown.clear();
     if matches!(ended, Err(CliError::Interrupted | CliError::Call(_))) {
         studio.farewell();
@@ -192,44 +198,29 @@ impl Studio<'_> {
             row.state(&now);
             if seen.changed().await.is_err() {
                 // The daemon does not know the job any more: asking says so in its words.
-                return self.connection.job(protocol::JobRef::Id(id)).await;
+                let ask = async || self.connection.job(JobRef::Id(id)).await;
+                return Patience::Single.with(|_| {}, ask).await;
             }
         }
     }
 
     async fn fetch(&self, item: &Item, job: &Job) -> Result<Result<bool, CliError>, CallError> {
         let _turn = self.downloads.acquire().await;
-        let id = protocol::JobRef::Id(job.id);
         let existing = if self.plan.force { Existing::Replace } else { Existing::Keep };
-        let output = Patience::Single
-            .with(
-                |_| {},
-                async || {
-                    let download = self.connection.result(id).await?;
-                    let path = match &item.place {
-                        Place::Stdout => return Ok(Err(download)),
-                        Place::File(path) => path.clone(),
-                        Place::Named(folder, stem) => {
-                            folder.join(format!("{stem}.{}", files::extension(download.media_type())))
-                        }
-                    };
-                    save(download, &path, existing).await?;
-                    Ok(Ok(path.display().to_string()))
-                },
-            )
-            .await?;
-        let output = match output {
-            Ok(output) => output,
-            Err(download) => return Ok(pour(download, self.printer).await.map(|()| true)),
+        let output = match fetch(self.connection, job.id, &item.place, existing, self.printer).await {
+            Ok(Some(output)) => output,
+            Ok(None) => return Ok(Ok(true)),
+            Err(CliError::Call(error)) => return Err(error),
+            Err(error) => return Ok(Err(error)),
         };
-        Ok(self.shown.aside(|| {
+        let printed = self.shown.aside(|| {
             if self.printer.is_json() {
-                self.printer.json(&Line { job, file: &item.label, output: Some(output) })?;
-            } else {
-                self.printer.text(&format!("{output}\n"))?;
+                return self.printer.json(&Line { job, file: &item.label, output: Some(output) });
             }
-            Ok(true)
-        }))
+            self.printer.text(&format!("{output}\n"))
+        });
+        // The paintings that are left are fetched, too, when nobody reads their names any more.
+        Ok(unread(printed).map(|()| true))
     }
 
     /// Says that a job ended without a painting.
@@ -237,7 +228,7 @@ impl Studio<'_> {
         self.shown.aside(|| {
             self.printer.say(&format!("{}: job {} {}: {}", item.label, job.id.short(), job.state.name(), plain(why)));
             if self.printer.is_json() {
-                self.printer.json(&Line { job, file: &item.label, output: None })?;
+                unread(self.printer.json(&Line { job, file: &item.label, output: None }))?;
             }
             Ok(false)
         })

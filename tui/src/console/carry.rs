@@ -46,9 +46,10 @@ pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc:
             Effect::Submit(photos, order) => {
                 for photo in photos {
                     let order = Order { idempotency_key: Some(Uuid::now_v7().to_string()), ..(*order).clone() };
+                    let name = name(&photo);
                     let job = connection.stylize(order, &Source::File(photo)).await;
                     let accepted = |job| Answer::Accepted(Box::new(job));
-                    say(job.map_or_else(|error| failed("not accepted", error), accepted)).await;
+                    say(job.map_or_else(|error| failed(Some(name), "not accepted", error), accepted)).await;
                 }
             }
             other => {
@@ -71,10 +72,41 @@ async fn changed(connection: &Connection, what: Change, job: JobId) -> Answer {
         Change::Forget => connection.forget(id).await,
         Change::Priority(priority) => connection.set_priority(id, priority).await,
     };
-    answer.map_or_else(|error| failed("not changed", error), |job| Answer::Changed(what, Box::new(job)))
+    let about = Some(job.short().to_string());
+    answer.map_or_else(|error| failed(about, "not changed", error), |job| Answer::Changed(what, Box::new(job)))
+}
+
+/// Returns what a failure of an effect is told about.
+fn subject(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::StylePreview(style) | Effect::Delete(style) => Some(style.to_string()),
+        Effect::Painting(job)
+        | Effect::Losses(job)
+        | Effect::Preview(job)
+        | Effect::Checkpoints(job)
+        | Effect::Save(job, _) => Some(job.short().to_string()),
+        Effect::Paint(file, ..) | Effect::Train(file, ..) | Effect::Import(file, _) => Some(name(file)),
+        _ => None,
+    }
+}
+
+/// Returns a file's name without its folder.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Returns what has not been done when the connection breaks, for an effect that is a person's wish: nobody else asks
+/// for it again.
+fn undone(effect: &Effect) -> Option<&'static str> {
+    match effect {
+        Effect::Paint(..) | Effect::Train(..) | Effect::Import(..) | Effect::Delete(_) => Some("not sent"),
+        Effect::Save(..) => Some("not written"),
+        _ => None,
+    }
 }
 
 async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
+    let (about, undone) = (subject(&effect), undone(&effect));
     let answer = match effect {
         Effect::Older(after) => {
             let filter = Filter { limit: Some(PAGE), after, ..Filter::default() };
@@ -130,8 +162,8 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
     match answer {
         Ok(answer) => Some(answer),
         // The banner says that, and what was missed is asked for again.
-        Err(CallError::Unreachable { .. }) => None,
-        Err(error) => Some(failed("failed", error)),
+        Err(error @ CallError::Unreachable { .. }) => undone.map(|what| failed(about, what, error)),
+        Err(error) => Some(failed(about, "failed", error)),
     }
 }
 
@@ -148,9 +180,29 @@ async fn kept(connection: &Connection, job: JobId, name: String) -> Result<Answe
     Ok(Answer::Saved(name))
 }
 
-fn failed(what: &'static str, error: CallError) -> Answer {
+fn failed(about: Option<String>, what: &str, error: CallError) -> Answer {
+    let what = about.map_or_else(|| what.to_owned(), |about| format!("{about}: {what}"));
     match error {
         CallError::Refused(refused) => Answer::Failed(what, Failed::Refused(refused)),
         other => Answer::Failed(what, Failed::Other(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wish_that_goes_down_with_the_link_is_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let connection = Connection::open(server, None).await.unwrap();
+        drop(listener);
+        let told = answer(&connection, Effect::Delete("wave".parse().unwrap())).await;
+        let Some(Answer::Failed(what, Failed::Other(why))) = told else { panic!("{told:?}") };
+        assert_eq!(what, "wave: not sent");
+        assert!(why.starts_with("no daemon answers at"), "{why}");
+        assert!(answer(&connection, Effect::Mail).await.is_none(), "what is asked for again needs no words");
     }
 }

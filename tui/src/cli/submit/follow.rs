@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{Event, EventBody, Job, JobId, JobRef, JobState};
+use protocol::{ErrorCode, Event, EventBody, Job, JobId, JobRef, JobState};
 use tokio::sync::watch;
 
 use super::patience::Patience;
@@ -85,7 +85,7 @@ impl Followers {
     async fn ask(&self, id: JobId) -> Result<(), CallError> {
         match Patience::Single.with(|_| {}, async || self.connection.job(JobRef::Id(id)).await).await {
             Ok(job) => self.offer(job),
-            Err(CallError::Refused(_)) => self.leave(id),
+            Err(CallError::Refused(refused)) if refused.code == ErrorCode::JobNotFound => self.leave(id),
             Err(error) => return Err(error),
         }
         Ok(())

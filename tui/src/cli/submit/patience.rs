@@ -9,7 +9,7 @@ use crate::conn::CallError;
 
 /// How long a daemon may be away, as during a restart.
 const AWAY: Duration = Duration::from_secs(60);
-/// How long a batch waits for room in the queue.
+/// How long a batch waits for room in the queue, and any call for its turn under a limit on their pace.
 const NO_ROOM: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -49,7 +49,8 @@ impl Patience {
             CallError::Unreachable { .. } => AWAY,
             CallError::Refused(refused) => match (refused.code, self) {
                 (ErrorCode::Draining | ErrorCode::IdempotencyInProgress, _) => AWAY,
-                (ErrorCode::QueueFull | ErrorCode::RateLimited, Self::Batch) => NO_ROOM,
+                // The pace is the program's own, and nobody wants to keep it by hand.
+                (ErrorCode::RateLimited, _) | (ErrorCode::QueueFull, Self::Batch) => NO_ROOM,
                 _ => Duration::ZERO,
             },
             CallError::Foreign { .. } | CallError::File { .. } => Duration::ZERO,
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(calls(Patience::Single, || refused(ErrorCode::Draining)).await, 4);
         assert_eq!(calls(Patience::Batch, || refused(ErrorCode::QueueFull)).await, 4);
         assert_eq!(calls(Patience::Single, || refused(ErrorCode::QueueFull)).await, 1);
+        assert_eq!(calls(Patience::Single, || refused(ErrorCode::RateLimited)).await, 4);
         assert_eq!(calls(Patience::Batch, || refused(ErrorCode::MailLimit)).await, 1);
         assert_eq!(calls(Patience::Batch, || refused(ErrorCode::InvalidPicture)).await, 1);
     }

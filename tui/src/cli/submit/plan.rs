@@ -1,13 +1,13 @@
 //! What is to be sent and where its painting goes, decided before anything is sent.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use protocol::{OutputFormat, StyleName};
 use uuid::Uuid;
 
-use crate::cli::files::{Target, exists};
+use crate::cli::files::{Target, exists, takes_bytes};
 use crate::cli::printer::Printer;
 use crate::cli::{CliError, args};
 use crate::conn::{CallError, Order, Source};
@@ -76,22 +76,35 @@ impl Plan {
 
 const STDIN: &str = "stdin";
 
+/// As much of a photo as tells its format.
+const HEAD_BYTES: u64 = 16;
+
 /// Opens a photo as far as needed to know that it can be sent: its label, its bytes and the first few of them.
 pub(in crate::cli) fn open(path: PathBuf, stdin_taken: bool) -> Result<(String, Source, Vec<u8>), CliError> {
     if path.as_os_str() == "-" {
         if stdin_taken {
             return Err(CliError::Usage("stdin gives only one photo".to_owned()));
         }
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map_err(|source| unreadable(STDIN.to_owned(), source))?;
-        let head = bytes[..bytes.len().min(16)].to_vec();
-        return Ok((STDIN.to_owned(), Source::Bytes(bytes), head));
+        return drain(io::stdin().lock(), STDIN.to_owned());
     }
     let label = path.display().to_string();
+    let unreadable = |source| unreadable(label.clone(), source);
+    let file = std::fs::File::open(&path).map_err(unreadable)?;
+    // What comes through a pipe is there only once, and a connection that breaks needs it again.
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return drain(file, label);
+    }
     let mut head = Vec::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(16).read_to_end(&mut head));
-    read.map_err(|source| unreadable(label.clone(), source))?;
+    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(unreadable)?;
     Ok((label, Source::File(path), head))
+}
+
+/// Reads a photo to its end.
+fn drain(mut from: impl Read, label: String) -> Result<(String, Source, Vec<u8>), CliError> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).map_err(|source| unreadable(label.clone(), source))?;
+    let head = bytes.iter().copied().take(HEAD_BYTES as usize).collect();
+    Ok((label, Source::Bytes(bytes), head))
 }
 
 fn unreadable(what: String, source: io::Error) -> CliError {
@@ -145,7 +158,7 @@ pub(in crate::cli) fn refuse_existing(place: &Place, format: OutputFormat) -> Re
         Place::File(path) => path.clone(),
         Place::Named(folder, stem) => folder.join(format!("{stem}.{}", format.extension())),
     };
-    if path.symlink_metadata().is_err() {
+    if path.symlink_metadata().is_err() || takes_bytes(&path) {
         return Ok(());
     }
     Err(exists(&path).into())
@@ -184,6 +197,30 @@ mod tests {
         assert_eq!(same_format(b"\xff\xd8\xff\xe0"), OutputFormat::Jpeg);
         assert_eq!(same_format(b"RIFF....WEBPVP8 "), OutputFormat::Webp);
         assert_eq!(same_format(b"II*\0"), OutputFormat::Png);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_photo_from_a_pipe_is_read_once_and_whole() {
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+
+        let (reader, mut writer) = io::pipe().unwrap();
+        let photo: Vec<u8> = (0..1000_u32).map(|at| (at % 251) as u8).collect();
+        writer.write_all(&photo).unwrap();
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let (label, source, head) = open(PathBuf::from(&path), false).unwrap();
+        assert_eq!((label, head.as_slice()), (path, &photo[..16]));
+        let Source::Bytes(bytes) = source else { panic!("{source:?}") };
+        assert_eq!(bytes, photo);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_no_file_in_the_way() {
+        let place = Place::File(PathBuf::from("/dev/null"));
+        assert!(refuse_existing(&place, OutputFormat::Png).is_ok());
     }
 
     #[test]
