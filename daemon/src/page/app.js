@@ -11,11 +11,12 @@
  *   error: ?Failure, warnings: string[], result: ?Result, mail: ?{to: string, state: string}}} Job
  * @typedef {{name: string, title: ?string, state: string, digest: ?string, has_preview: boolean,
  *   problem?: Failure}} Style
- * @typedef {{file: File, url: string, job: ?string, order: ?{print: string, key: string}}} Photo
+ * @typedef {{file: File, url: string, job: ?string, order: ?{print: string, key: string}, sent: ?string}} Photo
+ *   `sent` is the print of the order that it was accepted with last.
  */
 
 const READABLE = /^image\/(jpeg|png|webp|gif|bmp|x-ms-bmp|tiff)$/;
-const MOMENTARY = ["idempotency_in_progress", "draining"];
+const MOMENTARY = ["idempotency_in_progress", "draining", "rate_limited", "queue_full"];
 const UNFINISHED = ["queued", "running", "paused"];
 /** What has become of a mail. @type {Record<string, string>} */
 const FATES = { pending: "follows", queued: "is on its way", sent: "is sent", failed: "could not be sent" };
@@ -69,17 +70,22 @@ const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /** @type {?EventSource} */
 let stream = null;
+/** Whether the stream is left because nobody sees the page. */
+let rests = false;
 /** Called once the daemon is there. @type {((_: any) => void)[]} */
 const waiting = [];
+/** Whether whoever is here may look, and nothing else. */
+let looksOnly = false;
 
 /** Enters the studio, or asks for a token, or waits for the daemon. */
 async function enter() {
   try {
     const { role } = await ask("/session");
-    at("paint").hidden = role === "view";
-    at("looking").hidden = role !== "view";
-    at("teach").hidden = role === "view";
-    at("sign-out").hidden = !localStorage.getItem("signed-in");
+    looksOnly = role === "view";
+    at("paint").hidden = looksOnly;
+    at("looking").hidden = !looksOnly;
+    at("teach").hidden = looksOnly;
+    at("sign-out").hidden = !isSignedIn && !withKept((kept) => kept.getItem("signed-in"));
     follow();
   } catch (error) {
     if (error instanceof Refused && error.code === "unauthenticated") return showGate();
@@ -92,6 +98,8 @@ async function enter() {
 /** Follows everything that happens. The browser itself comes back after an interruption and asks for what it missed. */
 function follow() {
   stream?.close();
+  rests = document.hidden;
+  if (rests) return;
   stream = new EventSource("/v1/events");
   stream.addEventListener("open", () => {
     at("away").hidden = true;
@@ -103,6 +111,20 @@ function follow() {
   });
   for (const [name, hear] of Object.entries(ears)) {
     stream.addEventListener(name, (event) => hear(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  }
+}
+
+/**
+ * Leaves the stream while nobody sees the page. A browser has six connections to the daemon, for all its tabs together;
+ * six streams would leave none to ask or send with.
+ */
+function restOrFollow() {
+  if (document.hidden && stream && stream.readyState !== EventSource.CLOSED) {
+    stream.close();
+    rests = true;
+  } else if (!document.hidden && rests) {
+    rests = false;
+    enter();
   }
 }
 
@@ -199,7 +221,7 @@ function take(files) {
   complain(given.map(whyNot).filter(Boolean).join(" "));
   const good = given.filter((file) => !whyNot(file));
   if (good.length === 0) return;
-  const fresh = good.map((file) => ({ file, url: URL.createObjectURL(file), job: null, order: null }));
+  const fresh = good.map((file) => ({ file, url: URL.createObjectURL(file), job: null, order: null, sent: null }));
   photos = [...photos.filter((photo) => !photo.job), ...fresh];
   show(fresh[0]);
 }
@@ -267,7 +289,8 @@ function renew(list, items, focusable) {
 async function takeUpPhotos() {
   for (const [job, photo] of await keptPhotos()) {
     if (photoOfJob.has(job)) continue;
-    photoOfJob.set(job, { file: new File([photo], ""), url: URL.createObjectURL(photo), job, order: null });
+    const file = new File([photo], "");
+    photoOfJob.set(job, { file, url: URL.createObjectURL(photo), job, order: null, sent: null });
   }
   drawJobs();
 }
@@ -275,30 +298,43 @@ async function takeUpPhotos() {
 // Ordering
 
 let isSending = false;
-/** Sends every chosen photo, one after the other. */
+/** Sends the chosen photos, one after the other. A photo that is refused does not keep the others. */
 async function paint() {
   if (isSending) return;
   complain("");
   if (photos.length === 0) return complain("Choose a photo first.") ?? at("file").focus();
   const wishes = [...new FormData(at("order"))].filter(([, value]) => value !== "");
-  const chosen = [...photos];
+  const due = dueFor(JSON.stringify(wishes));
+  const refusals = [];
   isSending = true;
-  try {
-    for (const [place, photo] of chosen.entries()) {
-      at("paint").textContent = chosen.length > 1 ? `Sending ${place + 1} of ${chosen.length}…` : "Sending…";
+  for (const [place, photo] of due.entries()) {
+    at("paint").textContent = due.length > 1 ? `Sending ${place + 1} of ${due.length}…` : "Sending…";
+    try {
       accept(await send("/v1/stylize", "image", photo, wishes), photo, place === 0);
+    } catch (error) {
+      refusals.push(`“${photo.file.name}”: ${error.message}`);
+      // Nothing else is accepted before somebody has signed in again.
+      if (error.code === "unauthenticated") break;
     }
-  } catch (error) {
-    complain(error.message);
-  } finally {
-    isSending = false;
-    drawFilm();
   }
+  isSending = false;
+  drawFilm();
+  if (refusals.length > 0) complain(refusals.join("\n"));
+}
+
+/**
+ * Returns the photos that an order of this print is still to be sent for. Once it has been accepted for all of them,
+ * pressing the button again is a new order. @param {string} print
+ */
+function dueFor(print) {
+  if (photos.every((photo) => photo.sent === print)) photos.forEach((photo) => (photo.sent = null));
+  return photos.filter((photo) => photo.sent !== print);
 }
 
 /** @param {Job} job @param {Photo} photo @param {boolean} isFirst */
 function accept(job, photo, isFirst) {
   photo.job = job.id;
+  photo.sent = photo.order?.print ?? null;
   photo.order = null;
   photoOfJob.set(job.id, photo);
   keepPhoto(job.id, photo.file);
@@ -329,13 +365,16 @@ async function send(path, field, photo, wishes) {
     } catch (error) {
       if (MOMENTARY.includes(error.code)) await pause(error.waitMs);
       else if (!(error instanceof Away)) throw error;
-      else if (!(await isThere())) await new Promise((resolve) => waiting.push(resolve));
-      else if (cuts++) throw new Error(`“${photo.file.name}” can’t be sent: it has changed, or is too large.`);
+      else if (!(await isThere())) await untilThere();
+      else if (cuts++) throw new Error("the file can’t be sent, since it has changed or is too large");
     }
   }
 }
 
 const isThere = () => fetch("/livez").then((answer) => answer.ok, () => false);
+
+/** Waits until the stream opens anew, or a while: it may have survived the outage, or be left. */
+const untilThere = () => Promise.race([new Promise((resolve) => waiting.push(resolve)), pause(PATIENCE_MS)]);
 
 /** Shows what is wrong; nothing where nothing is. @param {string} what @param {string} [id] */
 function complain(what, id = "problem") {
@@ -451,7 +490,10 @@ function moveCurtain() {
   at("curtain").setAttribute("aria-valuetext", `${100 - value} % of the painting`);
 }
 
-/** Shows those controls that a job's state allows, and its progress. @param {any} where @param {?Job} [job] */
+/**
+ * Shows those controls that a job's state and the person's role allow, and its progress.
+ * @param {any} where @param {?Job} [job]
+ */
 function drawControls(where, job) {
   const state = job?.state ?? "";
   const [result, isLong] = [job?.result?.url ?? "", ["train", "paint"].includes(job?.kind ?? "")];
@@ -465,7 +507,8 @@ function drawControls(where, job) {
   });
   where.dataset.job = job?.id ?? "";
   where.dataset.state = state;
-  for (const control of where.querySelectorAll("[data-do]")) control.hidden = !allowed[control.dataset.do];
+  const isOffered = (/** @type {string} */ what) => allowed[what] && (what === "download" || !looksOnly);
+  for (const control of where.querySelectorAll("[data-do]")) control.hidden = !isOffered(control.dataset.do);
   const download = where.querySelector("[data-do=download]");
   if (result) Object.assign(download, { href: result, download: paintingOf(job) ? "" : `${job?.style}.safetensors` });
   const bar = where.querySelector("progress");
@@ -767,7 +810,8 @@ const opened = new Promise((resolve) => {
 
 /** Does something with what is kept. @param {(photos: IDBObjectStore) => IDBRequest} act @returns {Promise<any>} */
 async function withPhotos(act) {
-  const database = await opened;
+  // Where a browser blocks site data, opening throws.
+  const database = await opened.catch(() => null);
   if (!database) return [];
   return new Promise((resolve) => {
     const request = act(database.transaction("photos", "readwrite").objectStore("photos"));
@@ -816,6 +860,21 @@ async function shrink(file) {
 
 // Signing in
 
+/** Whether somebody has signed in on this page; what is kept of it outlasts a reload. */
+let isSignedIn = false;
+
+/**
+ * Does something with what is kept of that; a browser that blocks site data throws at the mere name.
+ * @param {(kept: Storage) => any} act
+ */
+function withKept(act) {
+  try {
+    return act(localStorage);
+  } catch {
+    return null;
+  }
+}
+
 function showGate() {
   stream?.close();
   at("away").hidden = true;
@@ -831,7 +890,8 @@ async function signIn() {
   try {
     await ask("/session", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     at("token").value = "";
-    localStorage.setItem("signed-in", "yes");
+    isSignedIn = true;
+    withKept((kept) => kept.setItem("signed-in", "yes"));
     enter();
   } catch (error) {
     complain(error.message, "sign-in-problem");
@@ -839,14 +899,17 @@ async function signIn() {
   }
 }
 
-function signOut() {
-  localStorage.removeItem("signed-in");
+async function signOut() {
+  const problem = await ask("/session", { method: "DELETE" }).catch((error) => error);
+  if (problem) return complain(problem.message);
+  isSignedIn = false;
+  withKept((kept) => kept.removeItem("signed-in"));
   // Whoever signs in next is somebody else.
   forgetPhotos();
   photoOfJob.clear();
   photos = [];
   show(null);
-  ask("/session", { method: "DELETE" }).then(showGate, (error) => complain(error.message));
+  showGate();
 }
 
 // Hands
@@ -893,6 +956,7 @@ document.addEventListener("drop", (event) => {
   else if (files.length) take(files);
   else if (event.defaultPrevented) complain("That is not a file. Save the picture first, then drop it here.");
 });
+document.addEventListener("visibilitychange", restOrFollow);
 document.addEventListener("paste", (event) => {
   if (event.clipboardData?.files.length) take(event.clipboardData.files);
 });

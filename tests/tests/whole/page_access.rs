@@ -1,9 +1,28 @@
 //! The page in a browser: who gets in, and what may run there.
 
+use std::str::FromStr;
+
 use daemon::access::{Role, tokens};
 use fantoccini::key::Key;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use reqwest::{Method, Url};
 use serde_json::json;
 use tests::{Act, Browser, DESK, Door, House, picture, puppet};
+
+/// Has a script run in each page before the page's own.
+#[derive(Debug)]
+struct RunFirst(&'static str);
+
+impl WebDriverCompatibleCommand for RunFirst {
+    fn endpoint(&self, driver: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        driver.join(&format!("session/{}/goog/cdp/execute", session.expect("the session is open")))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        let command = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": self.0 } });
+        (Method::POST, Some(command.to_string()))
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_shown_once_and_no_script_sees_the_session() {
@@ -42,6 +61,15 @@ async fn a_token_is_shown_once_and_no_script_sees_the_session() {
     assert_eq!(cookie.http_only(), Some(true));
     assert_eq!(cookie.same_site().map(|rule| rule.to_string()).as_deref(), Some("Strict"));
 
+    // Whoever could not be signed out still is signed in, and can try again.
+    let lose = "const real = fetch;
+                window.fetch = async (path, request) => {
+                  if (request?.method === 'DELETE') throw new TypeError('lost');
+                  return real(path, request);
+                }";
+    browser.run(lose, Vec::new()).await;
+    browser.click("#sign-out").await;
+    browser.until("problem.textContent.startsWith('The daemon does not answer')").await;
     browser.window.refresh().await.unwrap();
     browser.until("!studio.hidden && jobs.children.length === 1").await;
     browser.click(".job-open").await;
@@ -55,6 +83,40 @@ async fn a_token_is_shown_once_and_no_script_sees_the_session() {
     assert_eq!(browser.run(kept, Vec::new()).await, json!([]), "the photos of somebody else");
     browser.click(".job-open").await;
     browser.until("compare.dataset.shows === 'painting' && !painting.hidden").await;
+    house.submit_one().await;
+    browser.until("jobs.children[0].dataset.state === 'running'").await;
+    let offered = "document.querySelectorAll('[data-do]:not([hidden], [data-do=download])').length";
+    assert_eq!(browser.value(offered).await, json!(0), "what a viewer may not do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_blocks_site_data_keeps_nothing_and_paints() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    let token = tokens::add(&file, "sam", Role::Submit).unwrap();
+    let (engine, puppet) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.auth.tokens_file = Some(file));
+    let door = Door::open(&house).await;
+    let photo = folder.path().join("photo.png");
+    std::fs::write(&photo, picture(12, 8)).unwrap();
+    let block = "const refuse = () => { throw new DOMException('denied', 'SecurityError') };
+                 Object.defineProperty(window, 'localStorage', { get: refuse });
+                 IDBFactory.prototype.open = refuse";
+    browser.window.issue_cmd(RunFirst(block)).await.unwrap();
+    browser.visit(&door).await;
+    browser.until("!gate.hidden").await;
+    browser.type_into("#token", &token).await;
+    browser.press(Key::Enter).await;
+    browser.until("!studio.hidden").await;
+    browser.complaints().await;
+    browser.choose(&[&photo]).await;
+    browser.click("#paint").await;
+    puppet.act(Act::Finish);
+    browser.until("!painting.hidden && painting.naturalWidth === 12").await;
+    assert_eq!(browser.complaints().await, [""; 0], "nothing fails");
+    browser.click("#sign-out").await;
+    browser.until("!gate.hidden && studio.hidden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use daemon::intake::JobFilter;
+use serde_json::json;
 use tests::{Act, Browser, DESK, Door, House, picture, puppet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -74,6 +75,53 @@ async fn an_order_whose_answer_is_lost_is_sent_again_and_painted_once() {
     puppet.act(Act::Finish);
     browser.until("!painting.hidden && window.sent === 2").await;
     assert_eq!(house.intake().jobs(JobFilter::default()).await.unwrap().jobs.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_that_the_stream_survives_does_not_hold_an_order_for_ever() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo.png");
+    std::fs::write(&photo, picture(16, 9)).unwrap();
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    let lose_two = "const [real, lost] = [fetch, ['/v1/stylize', '/livez']];
+                    window.fetch = async (path, request) => {
+                      if (path !== lost[0]) return real(path, request);
+                      lost.shift();
+                      throw new TypeError('lost');
+                    }";
+    browser.run(lose_two, Vec::new()).await;
+    browser.choose(&[&photo]).await;
+    browser.click("#paint").await;
+    puppet.act(Act::Finish);
+    browser.until("!painting.hidden && painting.naturalWidth === 16").await;
+    assert_eq!(browser.value("away.hidden").await, json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_nobody_sees_leaves_the_stream_and_comes_back_to_it() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, _puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    let hide = "Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });
+                document.dispatchEvent(new Event('visibilitychange'));
+                new MutationObserver(() => (window.wasAway ||= !away.hidden)).observe(away, { attributes: true })";
+    browser.run(hide, vec![json!(true)]).await;
+    // A stream that is still there would end here, and the page would say so before it could show the job.
+    let address = door.address;
+    door.close().await;
+    let _door = Door::open_at(&house, address).await;
+    house.submit_one().await;
+    browser.run(hide, vec![json!(false)]).await;
+    browser.until("jobs.children.length === 1").await;
+    assert_eq!(browser.value("window.wasAway ?? false").await, json!(false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,7 +170,7 @@ async fn what_is_wrong_is_said_and_can_be_put_right() {
     );
     let detail = tests::problem(asked.await, 422, "invalid_picture").await;
     let said = browser.value("problem.textContent").await;
-    assert_eq!(said.as_str().unwrap().to_lowercase(), detail.to_lowercase(), "the daemon's own words");
+    assert_eq!(said, json!(format!("“torn.png”: {detail}")), "the daemon's own words");
 
     browser.choose(&[&good]).await;
     browser.until("problem.hidden && film.children.length === 2").await;
@@ -179,6 +179,41 @@ async fn what_is_wrong_is_said_and_can_be_put_right() {
     browser.click("#paint").await;
     puppet.act(Act::Finish);
     browser.until(HANGS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_photo_is_named_and_the_others_of_its_batch_are_painted_once() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, _puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (photo(folder.path(), "one.png", 9, 9), photo(folder.path(), "two.png", 8, 8));
+    let (torn, cut) = (folder.path().join("torn.png"), folder.path().join("cut.png"));
+    std::fs::write(&torn, &picture(64, 64)[..60]).unwrap();
+    std::fs::write(&cut, &picture(64, 64)[..70]).unwrap();
+    let accepted = async || house.intake().jobs(daemon::intake::JobFilter::default()).await.unwrap().jobs.len();
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    browser.choose(&[&one, &torn, &two, &cut]).await;
+    let sent = "problem.textContent.split('\\n').map((line) => line.split(':')[0]).join() === '“torn.png”,“cut.png”'
+                && paint.textContent === 'Paint 4 photos'";
+    browser.click("#paint").await;
+    browser.until(sent).await;
+    assert_eq!(accepted().await, 2);
+    browser.click("#paint").await;
+    browser.until(sent).await;
+    assert_eq!(accepted().await, 2, "only what was refused is sent again");
+
+    browser.click("[value=the-scream]").await;
+    browser.click("#paint").await;
+    browser.until(sent).await;
+    assert_eq!(accepted().await, 4, "with another style each is another painting");
+    browser.click("#film > :nth-child(4) .frame-drop").await;
+    browser.click("#film > :nth-child(2) .frame-drop").await;
+    browser.click("#paint").await;
+    browser.until("problem.hidden && paint.textContent === 'Paint 2 photos'").await;
+    assert_eq!(accepted().await, 6, "once all are accepted, the same again is a new order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
