@@ -15,6 +15,7 @@ use protocol::{
 use super::submit::{check_note, invalid};
 use super::{Intake, blocking};
 use crate::access::{Caller, Role};
+use crate::config::Transport;
 use crate::mail;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -279,8 +280,11 @@ impl Intake {
     /// Counts the letter that a retried job will send once more, as a submit's; whoever retries it must be one who may
     /// have mail sent there.
     fn admit_letter(&self, caller: &Caller, record: &Record) -> Result<Option<Address>, Refusal> {
-        let Some(letter) = &record.letter else { return Ok(None) };
         let mail = &self.config().mail;
+        // Where mail has been turned off since, none is sent.
+        let Some(letter) = record.letter.as_ref().filter(|_| mail.transport != Transport::Off) else {
+            return Ok(None);
+        };
         let recipient = mail::recipient(&letter.recipient, caller.role, mail)?;
         if letter.state == MailState::Pending {
             // It was counted, and never sent.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use daemon::access::{Caller, Role};
+use daemon::config::Transport;
 use daemon::intake::{Amendment, StylizeOrder};
 use protocol::{ErrorCode, EventBody, Job, JobRef, JobState, Priority, StateName};
 use tests::{Act, House, admin, order, picture, puppet};
@@ -293,11 +294,15 @@ async fn a_retry_mails_nobody_whom_a_submit_could_not_mail() {
     strings.act(Act::NotFinite);
     house.finished(job).await;
     let submitter = Caller { role: Role::Submit, ..admin() };
-    assert_eq!(retry(submitter).await.unwrap_err(), ErrorCode::MailNotAllowed);
+    assert_eq!(retry(submitter.clone()).await.unwrap_err(), ErrorCode::MailNotAllowed);
     assert_eq!(retry(admin()).await.unwrap().state.name(), StateName::Queued);
     strings.act(Act::NotFinite);
     house.finished(job).await;
     assert_eq!(retry(admin()).await.unwrap_err(), ErrorCode::MailLimit);
+    let mut config = house.config.clone();
+    config.mail.transport = Transport::Off;
+    house.intake().reconfigure(config);
+    assert_eq!(retry(submitter).await.unwrap().state.name(), StateName::Queued, "it will mail nobody");
 }
 
 #[tokio::test(flavor = "multi_thread")]
