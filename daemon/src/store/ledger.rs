@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
 use super::Failed;
 use super::index::{Index, IndexError};
 use super::settling::Settling;
-use super::summary::{Summaries, Summary};
+use super::summary::Summaries;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sequence::Sequence;
@@ -137,8 +137,8 @@ impl Ledger {
     /// Says whether this end of a job has been told before.
     fn has_ended(&self, record: &Record) -> bool {
         let summaries = self.summaries.read().unwrap_or_else(PoisonError::into_inner);
-        let finished_at = Summary::of(record).finished_at;
-        summaries.get(record.job.id).is_some_and(|before| before.finished_at == finished_at)
+        let ended = record.job.state.finished_at().map(Timestamp::as_second);
+        summaries.get(record.job.id).is_some_and(|before| before.finished_at == ended)
     }
 
     /// Counts a job whose row is right already.
