@@ -81,6 +81,21 @@ impl Besieged {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// Asks until the answer has a status, and returns it: what a crowd has sent, and that it has gone, the daemon reads
+    /// a moment later.
+    async fn is_answered_with(&self, status: &str) -> String {
+        let begin = format!("HTTP/1.1 {status} ");
+        let answered = async {
+            loop {
+                let answer = self.ask("GET /v1/styles HTTP/1.1", b"").await;
+                if answer.starts_with(&begin) {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(LONG, answered).await.expect("the places are taken, or free again")
+    }
+
     /// Checks that somebody else's photo is painted.
     async fn others_are_served(&self) {
         let request = "POST /v1/stylize?style=great-wave HTTP/1.1\r\nContent-Type: image/png\r\nPrefer: wait=20";
@@ -183,18 +198,10 @@ async fn bodies_that_never_end_take_every_place_but_healths() {
     let slow = "POST /v1/stylize?style=great-wave HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n\
                 Content-Length: 1000000\r\n\r\nhalf";
     let crowd = siege.crowd(siege.crowd, slow.as_bytes()).await;
-    // What they have sent is there; that the daemon has read it all comes a moment later.
-    let refused = async {
-        loop {
-            let answer = siege.ask("GET /v1/styles HTTP/1.1", b"").await;
-            if answer.starts_with("HTTP/1.1 429 ") {
-                return answer;
-            }
-        }
-    };
-    let answer = tokio::time::timeout(LONG, refused).await.expect("every place is taken");
-    assert!(answer.contains("retry-after: "), "{answer}");
+    let refused = siege.is_answered_with("429").await;
+    assert!(refused.contains("retry-after: "), "{refused}");
     drop(crowd);
+    siege.is_answered_with("200").await;
     siege.others_are_served().await;
     siege.withstood().await;
 }
