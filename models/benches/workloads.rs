@@ -19,6 +19,7 @@ use models::kernels::{ComputePool, Precision};
 use models::losses::{LossWeights, Perceptual};
 use models::network::{Conv, Layer, Network, Padding, Tensor, Upsample, Weights};
 use models::optim::Adam;
+use models::picture::{self, Limits};
 use models::vgg::{Tap, Vgg};
 
 /// The peers run with as many.
@@ -205,5 +206,15 @@ fn layers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inference, training, painting, layers);
+/// A photo of 85 kB, 600×400, before it is let in and before it is painted.
+fn photos(c: &mut Criterion) {
+    let photo = include_bytes!("../assets/photos/china.jpg");
+    let mut group = c.benchmark_group("photo");
+    group.bench_function("probe", |b| b.iter(|| picture::probe(black_box(photo), Limits::default())));
+    group.bench_function("verify", |b| b.iter(|| picture::verify(black_box(photo), Limits::default())));
+    group.bench_function("decode", |b| b.iter(|| picture::decode(black_box(photo), Limits::default())));
+    group.finish();
+}
+
+criterion_group!(benches, photos, inference, training, painting, layers);
 criterion_main!(benches);

@@ -179,9 +179,13 @@ proptest! {
             *place.get_mut(&mut bytes) = byte;
         }
         let limits = Limits { pixels: 1 << 16 };
-        if let Ok((header, picture)) = decode(&bytes, limits) {
-            prop_assert_eq!(Some(header), probe(&bytes, limits).ok());
-            prop_assert_eq!((header.width, header.height), (picture.width(), picture.height()));
+        let verified = verify(&bytes, limits);
+        match decode(&bytes, limits) {
+            Ok((header, picture)) => {
+                prop_assert_eq!((Some(header), Some(header)), (probe(&bytes, limits).ok(), verified.ok()));
+                prop_assert_eq!((header.width, header.height), (picture.width(), picture.height()));
+            }
+            Err(error) => prop_assert_eq!(error.to_string(), verified.unwrap_err().to_string()),
         }
     }
 }

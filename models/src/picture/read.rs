@@ -5,6 +5,7 @@ mod bytes;
 mod gif;
 mod jpeg;
 mod jpeg_outline;
+mod jpeg_scan;
 mod orient;
 mod png;
 mod profile;

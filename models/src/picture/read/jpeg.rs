@@ -9,7 +9,7 @@ use zune_jpeg::errors::DecodeErrors;
 
 use super::jpeg_outline::Outline;
 use super::raster::{Colour, Raster, Samples};
-use super::{Format, Limits, PictureError, Survey};
+use super::{Format, Limits, PictureError, Survey, jpeg_scan};
 
 /// Reads the outline.
 pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureError> {
@@ -77,30 +77,35 @@ impl Components {
     }
 }
 
-/// Says whether the picture can be decoded, where less than decoding it shows that: all coded bits are read, and made into
-/// luma only. False where [`read`] has to say it.
+/// Says whether the picture can be decoded, where less than decoding it shows that: its headers are read, and all its coded
+/// bits. False where [`read`] has to say it.
 pub(super) fn is_sound(bytes: &[u8], limits: Limits) -> Result<bool, PictureError> {
     let outline = Outline::of(bytes, limits)?;
-    // Where restart marks cut the bits into pieces, the decoder passes over chroma whose bits are missing if it makes
-    // nothing of it; and so it does over layouts that it can't make anything of.
-    if Components::of(&outline)? != Components::Coded || outline.has_restarts || !has_usual_layout(&outline) {
+    if !has_usual_layout(&outline, Components::of(&outline)?) || !jpeg_scan::is_whole(bytes, &outline) {
         return Ok(false);
     }
-    let samples = samples(bytes, &outline, Components::Coded, ColorSpace::Luma)?;
-    Ok(samples.len() == usize::from(outline.width) * usize::from(outline.height))
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
+    Ok(decoder.decode_headers().is_ok())
 }
 
-/// Says whether there is as much chroma as luma, or half along the rows, or half along both sides.
-fn has_usual_layout(outline: &Outline) -> bool {
+/// Says whether there are as many samples of luma as pixels, and as many of chroma, or half along the rows, or half along
+/// both sides.
+fn has_usual_layout(outline: &Outline, components: Components) -> bool {
     let mut layouts = outline.components.iter().map(|of| (of.horizontal_sampling, of.vertical_sampling));
-    layouts.next().is_some_and(|luma| matches!(luma, (1 | 2, 1) | (2, 2))) && layouts.all(|chroma| chroma == (1, 1))
+    match (components, layouts.next()) {
+        (Components::Grey, Some(luma)) => luma == (1, 1),
+        (Components::Coded, Some((1 | 2, 1) | (2, 2))) => layouts.all(|chroma| chroma == (1, 1)),
+        _ => false,
+    }
 }
 
 /// Decodes the picture.
 pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError> {
     let outline = Outline::of(bytes, limits)?;
     let components = Components::of(&outline)?;
-    let mut samples = samples(bytes, &outline, components, components.requested())?;
+    let options = options().jpeg_set_out_colorspace(components.requested());
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, &outline, components)), options);
+    let mut samples = decoder.decode().map_err(refuse)?;
     let colour = match components {
         Components::Grey => Colour::Grey,
         Components::Coded | Components::Plain | Components::NamedPlain => Colour::Rgb,
@@ -117,20 +122,11 @@ pub(super) fn read(bytes: &[u8], limits: Limits) -> Result<Raster, PictureError>
     Ok(Raster { width, height, colour, samples: Samples::Eight(samples), profile: outline.profile() })
 }
 
-/// Decodes a file of these components into a colour space.
-fn samples(
-    bytes: &[u8],
-    outline: &Outline,
-    components: Components,
-    space: ColorSpace,
-) -> Result<Vec<u8>, PictureError> {
-    let options = DecoderOptions::default()
+fn options() -> DecoderOptions {
+    DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(space);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(prepared(bytes, outline, components)), options);
-    decoder.decode().map_err(refuse)
 }
 
 /// Copies the file up to its end mark in a form that makes the decoder say what it would pass over.

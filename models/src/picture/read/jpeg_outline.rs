@@ -11,8 +11,6 @@ pub(super) struct Outline<'a> {
     pub(super) components: Vec<Component>,
     pub(super) is_progressive: bool,
     pub(super) scans: usize,
-    /// Whether restart marks cut the coded bits into pieces.
-    pub(super) has_restarts: bool,
     /// Adobe's colour transform and where its segment's marker is.
     pub(super) adobe: Option<(u8, usize)>,
     /// The EXIF block, from its TIFF header.
@@ -29,6 +27,7 @@ pub(super) struct Component {
     pub(super) id: u8,
     pub(super) horizontal_sampling: u8,
     pub(super) vertical_sampling: u8,
+    pub(super) quantizer: u8,
     /// Whether any scan carries its mean values.
     is_covered: bool,
 }
@@ -61,7 +60,7 @@ impl<'a> Outline<'a> {
                 }
                 0xda => {
                     outline.scan(content?);
-                    at = outline.entropy_coded(bytes, at);
+                    at = end_of_coded(bytes, at);
                 }
                 0xe1 => outline.exif = outline.exif.or(content?.strip_prefix(b"Exif\0\0")),
                 0xe2 => {
@@ -122,23 +121,6 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// Passes over entropy-coded bytes; returns the place of the first marker that is neither a stuffed 0xff nor a restart.
-    fn entropy_coded(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
-            at += found;
-            match array::<2>(bytes, at) {
-                Some([_, 0]) => at += 2,
-                Some([_, 0xd0..=0xd7]) => {
-                    self.has_restarts = true;
-                    at += 2;
-                }
-                Some([_, 0xff]) => at += 1,
-                _ => return at,
-            }
-        }
-        bytes.len()
-    }
-
     /// Refuses an outline that can't be a whole picture.
     fn checked(self) -> Result<Self, PictureError> {
         if self.components.is_empty() {
@@ -162,7 +144,13 @@ impl<'a> Outline<'a> {
 
 impl Component {
     fn of(entry: &[u8]) -> Self {
-        Self { id: entry[0], horizontal_sampling: entry[1] >> 4, vertical_sampling: entry[1] & 15, is_covered: false }
+        Self {
+            id: entry[0],
+            horizontal_sampling: entry[1] >> 4,
+            vertical_sampling: entry[1] & 15,
+            quantizer: entry[2],
+            is_covered: false,
+        }
     }
 }
 
@@ -170,6 +158,33 @@ const TRUNCATED: PictureError = PictureError::Truncated { format: Format::Jpeg }
 
 fn corrupt(reason: &'static str) -> PictureError {
     PictureError::corrupt(Format::Jpeg, reason)
+}
+
+/// Returns the segments up to the first scan's header, each with its marker, its content and where it ends. Whoever asks
+/// for more gets what the scan's bits look like.
+pub(super) fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8], usize)> {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        let (mut marker, mut content_at) = next_marker(bytes, at)?;
+        while is_standalone(marker) {
+            (marker, content_at) = next_marker(bytes, content_at)?;
+        }
+        at = content_at + usize::from(be16(bytes, content_at)?);
+        Some((marker, bytes.get(content_at + 2..at)?, at))
+    })
+}
+
+/// Passes over entropy-coded bytes; returns the place of the first marker that is neither a stuffed 0xff nor a restart.
+fn end_of_coded(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
+        at += found;
+        match array::<2>(bytes, at) {
+            Some([_, 0 | 0xd0..=0xd7]) => at += 2,
+            Some([_, 0xff]) => at += 1,
+            _ => return at,
+        }
+    }
+    bytes.len()
 }
 
 /// Returns the next marker from `at` and the place after it; stray bytes before it and fill bytes are passed over.
