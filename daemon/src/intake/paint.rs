@@ -58,7 +58,6 @@ impl Intake {
         let parameters = order.fill(artworks.len(), own_format(&input.header))?;
         let (width, height) = self.result_size(&input.header, parameters.size)?;
         check_side(parameters.format, width.max(height))?;
-        recipe.check_size(width, height).map_err(|error| train_refusal(&error.into()))?;
         let artworks = self.check_artworks(artworks).await?;
         let memory_bytes = self.painting_memory(&parameters, &input, &artworks)?;
         let parameters = Parameters::Paint(parameters);

@@ -82,19 +82,6 @@ impl PaintRecipe {
         }
     }
 
-    /// Checks the painting's size.
-    ///
-    /// # Errors
-    /// One of its sides is too short for VGG to look at.
-    pub fn check_size(&self, width: u32, height: u32) -> Result<(), RecipeError> {
-        let shorter = width.min(height);
-        if shorter >= LEAST_PX {
-            return Ok(());
-        }
-        let range = "so large that each side of the painting has 16 pixels";
-        Err(RecipeError { knob: "size", range, value: shorter.into() })
-    }
-
     /// Returns the bytes of the machine's memory that a painting of this size takes at its peak.
     ///
     /// They are counted for the processor. A graphics processor holds pictures and features in memory of its own, which
@@ -102,7 +89,7 @@ impl PaintRecipe {
     #[must_use]
     pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
         let side = u64::from(longest_artwork_side(width, height));
-        let pixels = (u64::from(width) * u64::from(height)).max(side * side);
+        let pixels = (u64::from(width.max(LEAST_PX)) * u64::from(height.max(LEAST_PX))).max(side * side);
         let remembered = match self.optimizer {
             Optimizer::Adam => 4,
             Optimizer::Lbfgs => 2 * crate::optim::LBFGS_MEMORY as u64 + 6,
@@ -118,7 +105,6 @@ impl Commission {
     /// See [`TrainError`].
     pub fn check(&self) -> Result<(), TrainError> {
         self.recipe.check()?;
-        self.recipe.check_size(self.photo.width(), self.photo.height())?;
         if self.artworks.is_empty() {
             return Err(TrainError::Artwork("a painting needs at least one artwork".to_owned()));
         }

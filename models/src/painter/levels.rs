@@ -7,7 +7,7 @@ use crate::kernels::layout::Shape;
 const MOST: usize = 3;
 /// The coarsest level's longer side is at least this.
 const COARSEST_PX: u32 = 128;
-/// The shorter side of every level is at least this: VGG halves it four times before its last look.
+/// Each side of a level has at least this, also where the photo's has less: VGG halves it four times before its last look.
 pub(super) const LEAST_PX: u32 = 16;
 /// The shorter side of artworks is at least this.
 const SMALLEST_ARTWORK_PX: u32 = 64;
@@ -47,7 +47,7 @@ pub(super) fn levels(commission: &Commission) -> Vec<Level> {
     let count = (0..MOST.min(steps as usize)).take_while(fits).count() as u32;
     let level = |i: u32| {
         let halvings = count - 1 - i;
-        let side = |side: u32| (side >> halvings).max(1);
+        let side = |side: u32| (side >> halvings).max(LEAST_PX);
         Level {
             width: side(width),
             height: side(height),

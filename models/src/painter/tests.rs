@@ -94,10 +94,12 @@ fn a_card_paints_what_the_processor_paints() {
 #[test]
 fn the_smallest_and_the_thinnest_photos_are_painted_on_every_device() {
     for compute in [Compute::cpu(2).unwrap(), Compute::layered(2).unwrap()] {
-        for (width, height) in [(16, 16), (300, 17)] {
+        for (width, height) in [(1, 1), (16, 16), (300, 17), (2, 300)] {
             let recipe = PaintRecipe { steps: 1, ..PaintRecipe::default() };
             let small = Commission { recipe, photo: photo(1, width, height), artworks: vec![(photo(4, 64, 64), 1.0)] };
-            assert_eq!(run(&mut Painter::begin(&compute, vgg(), small).unwrap(), &compute).len(), 1);
+            let mut painter = Painter::begin(&compute, vgg(), small).unwrap();
+            assert_eq!(run(&mut painter, &compute).len(), 1);
+            assert_eq!((painter.picture().width(), painter.picture().height()), (width, height));
         }
     }
     let levels = |width, height| levels(&Commission { photo: photo(1, width, height), ..commission(Optimizer::Adam) });
@@ -128,8 +130,6 @@ fn a_commission_that_cannot_be_painted_is_refused_with_the_reason() {
     let losses = LossWeights { style: f64::NAN, ..LossWeights::house() };
     let recipe = PaintRecipe { losses, ..PaintRecipe::default() };
     assert!(refusal(Commission { recipe, ..whole.clone() }).starts_with("style_weight must be above 0"));
-    let refused = refusal(Commission { photo: photo(1, 15, 300), ..whole.clone() });
-    assert_eq!(refused, "size must be so large that each side of the painting has 16 pixels, not 15");
     let other = Commission { photo: photo(2, 64, 64), ..whole.clone() };
     let compute = Compute::cpu(1).unwrap();
     let checkpoint = Painter::begin(&compute, vgg(), whole).unwrap().checkpoint();
