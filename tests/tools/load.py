@@ -13,6 +13,7 @@ import argparse, contextlib, http.client, json, multiprocessing, os, shutil, sig
 import threading, time, zlib
 
 SECONDS = 5
+SOAK_RATE = 50  # paintings a second
 PATH = "/v1/stylize?style=great-wave&format=png"
 
 
@@ -210,16 +211,17 @@ def wait_for_steps(port, steps):
 
 
 def soak(program, folder, minutes):
-    """A photo in, its painting out, for a long time: memory once a minute."""
+    """A photo in, its painting out, for a long time at a steady rate, since jobs are kept for a minute: memory once a minute."""
     with daemon(program, folder, ATELIER_DATA__KEEP_RESULTS="1m", ATELIER_DATA__KEEP_JOBS="1m") as (port, pid):
-        connection, small, end, count = http.client.HTTPConnection("127.0.0.1", port), picture(64), time.time() + minutes * 60, 0
-        next_look = 0
-        while time.time() < end:
+        connection, small, begun = http.client.HTTPConnection("127.0.0.1", port), picture(64), time.time()
+        count, next_look = 0, begun
+        while time.time() < begun + minutes * 60:
             assert post(connection, small, Prefer="wait=60") == 200
             count += 1
             if time.time() >= next_look:
-                next_look = time.time() + 60
+                next_look += 60
                 tell(f"soak, after {count} paintings", f"{resident(pid):7.1f} MiB")
+            time.sleep(max(0, begun + count / SOAK_RATE - time.time()))
         tell(f"soak, at the end after {count} paintings", f"{resident(pid):7.1f} MiB")
 
 
