@@ -25,6 +25,9 @@ use crate::refusal::Refusal;
 /// How long a whole request may take to arrive, and to wait for its turn. Bodies here are held in memory.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much base64 is made into bytes at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// File names that the seed's clients may send, by their ends.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
@@ -121,9 +124,9 @@ pub(super) async fn transform(
     let bytes = tokio::time::timeout(PATIENCE, arriving).await.map_err(|_| late())??;
     let photo = ticket.receive()?;
     // Decoding tens of megabytes takes a while, which the other requests must not wait for.
-    let (order, photo) = blocking(move || Ok(read(&bytes, photo.draft_blocking()?))).await??;
+    let (order, filename, photo) = blocking(move || Ok(read(&bytes, photo.draft_blocking()?))).await??;
     drop(place);
-    let submission = server.intake.stylize(ticket, order, photo).await?;
+    let submission = server.intake.stylize(ticket.also_comparing(filename), order, photo).await?;
     let mut response = Json(Submitted { status: "SUBMIT_SUCCESS", job: submission.job.id }).into_response();
     if submission.replayed {
         let replayed = HeaderName::from_static("idempotent-replayed");
@@ -132,8 +135,9 @@ pub(super) async fn transform(
     Ok(response)
 }
 
-/// Reads the request's document, and writes the photo in it to the draft.
-fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, Draft), Refused> {
+/// Reads the request's document, and writes the photo in it to the draft. Returns the order, the photo's file name, the
+/// photo.
+fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, String, Draft), Refused> {
     let wrong = |what: &str| {
         let wanted = "send an object of four texts: email, filename, image and model";
         Refusal::new(ErrorCode::MalformedRequest, format!("not the JSON that is wanted: {what}; {wanted}"))
@@ -145,7 +149,7 @@ fn read(document: &[u8], mut photo: Draft) -> Result<(StylizeOrder, Draft), Refu
     let transform: Transform<'_> = serde_json::from_slice(document).map_err(|error| wrong(&error.to_string()))?;
     let order = order(&transform)?;
     decode(&transform.image, &mut photo)?;
-    Ok((order, photo))
+    Ok((order, transform.filename.into_owned(), photo))
 }
 
 fn order(transform: &Transform<'_>) -> Result<StylizeOrder, Refused> {
@@ -185,14 +189,23 @@ fn decode(text: &str, photo: &mut Draft) -> Result<(), Refused> {
         let detail = "\"image\" is not base64; send the file's bytes in its standard alphabet (RFC 4648)";
         Refused::in_words(Refusal::new(ErrorCode::InvalidPicture, detail), "IMAGE ERROR")
     };
-    let mut digits = text.bytes().filter(|b| !b.is_ascii_whitespace()).peekable();
-    while digits.peek().is_some() {
-        // A multiple of four, so that each piece but the last stands for whole bytes.
-        let piece: Vec<u8> = digits.by_ref().take(64 * 1024).collect();
-        if digits.peek().is_some() && piece.contains(&b'=') {
+    let mut has_ended = false;
+    let mut take = |digits: &[u8]| {
+        if has_ended && !digits.is_empty() {
             return Err(bad());
         }
-        photo.write(&BASE64.decode(piece).map_err(|_| bad())?)?;
+        has_ended |= digits.contains(&b'=');
+        Ok::<_, Refused>(photo.write(&BASE64.decode(digits).map_err(|_| bad())?)?)
+    };
+    let mut digits = Vec::new();
+    for piece in text.as_bytes().chunks(PIECE_BYTES) {
+        for line in piece.split(u8::is_ascii_whitespace) {
+            digits.extend_from_slice(line);
+        }
+        // Four digits stand for whole bytes.
+        let whole = digits.len() / 4 * 4;
+        take(&digits[..whole])?;
+        digits.drain(..whole);
     }
-    Ok(())
+    take(&digits)
 }

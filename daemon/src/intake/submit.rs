@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use jiff::Timestamp;
 use lettre::Address;
 use protocol::{Delivery, ErrorCode, Job, JobId, JobState, MailState, Parameters, Priority, Wishes};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
@@ -49,7 +50,11 @@ impl Ticket {
     /// Returns the idempotency key with the digest of what a repeated submit must have in common with the first.
     pub(super) fn idempotency(&self, fields: impl FnOnce(&str) -> serde_json::Value) -> Option<Idempotency> {
         let key = self.key.clone()?;
-        Some(Idempotency { key, fingerprint: hex(&Sha256::digest(fields(self.route).to_string())) })
+        let mut compared = fields(self.route);
+        if let Some(also_compared) = &self.also_compared {
+            compared = json!([compared, also_compared]);
+        }
+        Some(Idempotency { key, fingerprint: hex(&Sha256::digest(compared.to_string())) })
     }
 }
 

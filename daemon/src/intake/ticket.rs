@@ -22,6 +22,8 @@ pub struct Ticket {
     pub(super) caller: Caller,
     pub(super) route: &'static str,
     pub(super) key: Option<String>,
+    /// What a repeated submit must have in common with the first beside its order and its files.
+    pub(super) also_compared: Option<String>,
 }
 
 impl Ticket {
@@ -31,6 +33,13 @@ impl Ticket {
     /// `storage_full` when the reserve is reached; `storage_failed` when the disk does not even tell.
     pub fn receive(&self) -> Result<Receiving, Refusal> {
         Receiving::begin(&self.intake.0.spool, self.intake.config().limits.upload_bytes)
+    }
+
+    /// Has a field compared with that of a repeated submit although it is no part of the job.
+    #[must_use]
+    pub fn also_comparing(mut self, field: impl Into<String>) -> Self {
+        self.also_compared = Some(field.into());
+        self
     }
 
     fn received_key(&self) -> Option<ReceivedKey> {
@@ -77,7 +86,7 @@ impl Intake {
                 .retry_after(Duration::from_secs(1)));
             }
         }
-        Ok(Ticket { intake: self.clone(), caller: caller.clone(), route, key })
+        Ok(Ticket { intake: self.clone(), caller: caller.clone(), route, key, also_compared: None })
     }
 
     /// Says whether a caller has used an idempotency key before.

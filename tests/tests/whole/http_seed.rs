@@ -85,6 +85,8 @@ async fn what_is_wrong_is_said_in_the_seeds_words() {
         ("model", json!("../great-wave"), 422, "MODEL NOT EXISTS"),
         ("image", json!("%%%"), 422, "IMAGE ERROR"),
         ("image", json!("QQ==QQ=="), 422, "IMAGE ERROR"),
+        // It is read in pieces, and one ends between the two.
+        ("image", json!("A".repeat((64 << 10) - 4) + "QQ==QQ=="), 422, "IMAGE ERROR"),
         ("image", json!(""), 422, "IMAGE ERROR"),
         ("image", json!(base64(b"not a picture at all")), 415, "IMAGE ERROR"),
         ("image", json!(base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>")), 415, "IMAGE ERROR"),
@@ -134,9 +136,11 @@ async fn a_repeated_transform_answers_with_the_first_job() {
     let again = submit(order()).await.unwrap();
     assert_eq!(again.headers()["idempotent-replayed"], "true");
     assert_eq!(again.json::<Value>().await.unwrap(), first);
-    let mut other = order();
-    other["email"] = "you@example.org".into();
-    refused(submit(other).await.unwrap(), 422, "IDEMPOTENCY MISMATCH").await;
+    for (field, value) in [("email", "you@example.org"), ("filename", "dog.png")] {
+        let mut other = order();
+        other[field] = value.into();
+        refused(submit(other).await.unwrap(), 422, "IDEMPOTENCY MISMATCH").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
