@@ -216,8 +216,9 @@ impl Record {
     }
 
     /// Puts a job that ran when the daemon crashed back into the queue, or gives it up when that happened too often.
-    pub fn take_back(&mut self, attempt: u32, now: Timestamp) {
-        self.job.attempt = attempt;
+    /// `running` is the job as it ran.
+    pub fn take_back(&mut self, running: &Job, now: Timestamp) {
+        self.job.attempt = running.attempt;
         self.crashes += 1;
         if self.crashes > CRASHES_ALLOWED {
             let detail = format!(
@@ -225,7 +226,11 @@ impl Record {
                 self.crashes
             );
             let error = Failure { code: ErrorCode::Crashed, detail };
-            self.job.state = JobState::Failed { started_at: None, finished_at: now, error };
+            let (started_at, device) = match &running.state {
+                JobState::Running { started_at, device, .. } => (Some(*started_at), Some(device.clone())),
+                _ => (None, None),
+            };
+            self.job.state = JobState::Failed { started_at, finished_at: now, device, error };
         }
     }
 

@@ -194,6 +194,8 @@ pub enum JobState {
         started_at: Option<Timestamp>,
         /// When it was given up.
         finished_at: Timestamp,
+        /// The device that the last attempt was on, if one was begun and it is known.
+        device: Option<String>,
         /// Why.
         error: Failure,
     },
@@ -203,6 +205,8 @@ pub enum JobState {
         started_at: Option<Timestamp>,
         /// When it was stopped.
         finished_at: Timestamp,
+        /// The device that it was on, if it was stopped while it ran.
+        device: Option<String>,
     },
 }
 
@@ -234,6 +238,16 @@ impl JobState {
             | Self::Failed { finished_at, .. }
             | Self::Cancelled { finished_at, .. } => Some(*finished_at),
             Self::Queued { .. } | Self::Running { .. } | Self::Paused { .. } => None,
+        }
+    }
+
+    /// Returns the device that the job runs or ran on, as far as it is known.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::Running { device, .. } | Self::Succeeded { device, .. } => Some(device),
+            Self::Failed { device, .. } | Self::Cancelled { device, .. } => device.as_deref(),
+            Self::Queued { .. } | Self::Paused { .. } => None,
         }
     }
 

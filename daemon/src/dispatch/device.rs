@@ -228,12 +228,14 @@ impl Device {
                 }
                 Outcome::Failed(error) => {
                     tracing::warn!(code = %error.code, detail = error.detail, "the job failed");
-                    record.job.state = JobState::Failed { started_at: Some(started_at), finished_at, error };
+                    let (started_at, device) = (Some(started_at), Some(device));
+                    record.job.state = JobState::Failed { started_at, finished_at, device, error };
                 }
                 Outcome::Unpublished { failure: error, result } => {
                     tracing::warn!(code = %error.code, detail = error.detail, "the style could not be published");
                     record.kept_result = Some(*result);
-                    record.job.state = JobState::Failed { started_at: Some(started_at), finished_at, error };
+                    let (started_at, device) = (Some(started_at), Some(device));
+                    record.job.state = JobState::Failed { started_at, finished_at, device, error };
                 }
                 // Nobody has decided about it: it made room, or the daemon ends, and it waits again.
                 Outcome::Interrupted => record.job.state = JobState::Queued { steps_done: 0 },

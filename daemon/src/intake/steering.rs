@@ -37,12 +37,12 @@ impl Intake {
             if record.job.state.is_finished() {
                 return Ok(Then::Nothing);
             }
-            let started_at = match record.job.state {
-                JobState::Running { started_at, .. } => Some(started_at),
-                _ => None,
+            let (started_at, device) = match &record.job.state {
+                JobState::Running { started_at, device, .. } => (Some(*started_at), Some(device.clone())),
+                _ => (None, None),
             };
             record.has_room();
-            record.job.state = JobState::Cancelled { started_at, finished_at: Timestamp::now() };
+            record.job.state = JobState::Cancelled { started_at, finished_at: Timestamp::now(), device };
             Ok(Then::Withdraw)
         })
         .await
@@ -73,7 +73,8 @@ impl Intake {
             let has_steps = live.progress(record.job.id).is_some_and(|progress| progress.steps() > 0);
             let checkpoint = spool.describe_checkpoint(record.job.id).map_err(|error| storage_refusal(&error))?;
             if !has_steps && checkpoint.is_none() {
-                record.job.state = JobState::Cancelled { started_at: None, finished_at: Timestamp::now() };
+                record.job.state =
+                    JobState::Cancelled { started_at: None, finished_at: Timestamp::now(), device: None };
                 return Ok(Then::Withdraw);
             }
             record.ends_early = true;

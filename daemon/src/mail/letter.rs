@@ -300,7 +300,7 @@ mod tests {
     fn a_style_that_could_not_be_learned_tells_why() {
         let mut job = training();
         let error = Failure { code: ErrorCode::NotFinite, detail: "the losses leap; lower learning_rate".to_owned() };
-        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, error };
+        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, device: None, error };
         insta::assert_snapshot!(written(&job, Painting::Gone));
     }
 
@@ -308,7 +308,7 @@ mod tests {
     fn a_failed_job_tells_why() {
         let mut job = job();
         let error = Failure { code: ErrorCode::StyleGone, detail: "the style great-wave was removed".to_owned() };
-        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, error };
+        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, device: None, error };
         insta::assert_snapshot!(written(&job, Painting::Gone));
     }
 
@@ -325,7 +325,7 @@ mod tests {
         let mut job = job();
         job.note = Some("x\r\nBcc: all@example.org\r\n\r\n<script>".to_owned());
         let error = Failure { code: ErrorCode::DeviceFailed, detail: "a\r\nBcc: all@example.org".to_owned() };
-        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, error };
+        job.state = JobState::Failed { started_at: None, finished_at: job.created_at, device: None, error };
         let text = written(&job, Painting::Gone);
         let (headers, body) = text.split_once("\n\n").unwrap();
         assert!(!headers.contains("Bcc"), "{headers}");

@@ -250,7 +250,8 @@ mod tests {
         let (house, [mut changed, mut expired]) = arrived(data.path());
         changed.job.note = Some("seen".to_owned());
         house.spool.update(&changed).unwrap();
-        expired.job.state = JobState::Cancelled { started_at: None, finished_at: jiff::Timestamp::now() };
+        let finished_at = jiff::Timestamp::now();
+        expired.job.state = JobState::Cancelled { started_at: None, finished_at, device: None };
         expired.expired = true;
         house.spool.update(&expired).unwrap();
         house.spool.remove_pictures(expired.job.id).unwrap();

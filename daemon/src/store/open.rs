@@ -156,7 +156,7 @@ fn restore(
     }
     match row {
         Some(row) if row.job.state.name() == StateName::Running => {
-            record.take_back(row.job.attempt, Timestamp::now());
+            record.take_back(&row.job, Timestamp::now());
             spool.update(&record)?;
             report.requeued += 1;
         }

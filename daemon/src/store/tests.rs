@@ -119,7 +119,7 @@ fn where_spool_and_index_differ_the_spool_wins() {
     // What the index knows, and what the spool does: a pause, and a retry of a job that had ended.
     let cases = [
         (waiting.clone(), JobState::Paused { steps_done: 0 }),
-        (JobState::Cancelled { started_at: None, finished_at: Timestamp::now() }, waiting.clone()),
+        (JobState::Cancelled { started_at: None, finished_at: Timestamp::now(), device: None }, waiting.clone()),
     ];
     let records = cases.map(|(before, after)| {
         let mut record = record();
@@ -165,6 +165,7 @@ fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end
     let house = House::open(data.path());
     let record = house.store.record(id).unwrap().unwrap();
     assert_eq!((record.job.state.name(), record.job.attempt), (StateName::Failed, 21));
+    assert_eq!(record.job.state.device(), Some("cpu"));
     house.close();
 }
 

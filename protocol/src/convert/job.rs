@@ -46,14 +46,16 @@ impl wire::Job {
                 self.device = Some(device);
                 self.result = Some(result.into());
             }
-            JobState::Failed { started_at, finished_at, error } => {
+            JobState::Failed { started_at, finished_at, device, error } => {
                 self.started_at = started_at.map(timestamp);
                 self.finished_at = Some(timestamp(finished_at));
+                self.device = device;
                 self.error = Some(error.into());
             }
-            JobState::Cancelled { started_at, finished_at } => {
+            JobState::Cancelled { started_at, finished_at, device } => {
                 self.started_at = started_at.map(timestamp);
                 self.finished_at = Some(timestamp(finished_at));
+                self.device = device;
             }
         }
     }
@@ -81,11 +83,14 @@ impl wire::Job {
             StateName::Failed => JobState::Failed {
                 started_at,
                 finished_at: present("finished_at", finished_at)?,
+                device: self.device.take(),
                 error: present("error", self.error.take())?.try_into()?,
             },
-            StateName::Cancelled => {
-                JobState::Cancelled { started_at, finished_at: present("finished_at", finished_at)? }
-            }
+            StateName::Cancelled => JobState::Cancelled {
+                started_at,
+                finished_at: present("finished_at", finished_at)?,
+                device: self.device.take(),
+            },
         })
     }
 }

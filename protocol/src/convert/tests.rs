@@ -204,12 +204,17 @@ fn state() -> impl Strategy<Value = JobState> {
             device,
             result
         }),
-        (of(at()), at(), failure).prop_map(|(started_at, finished_at, error)| JobState::Failed {
+        (of(at()), at(), of(text()), failure).prop_map(|(started_at, finished_at, device, error)| JobState::Failed {
             started_at,
             finished_at,
+            device,
             error
         }),
-        (of(at()), at()).prop_map(|(started_at, finished_at)| JobState::Cancelled { started_at, finished_at }),
+        (of(at()), at(), of(text())).prop_map(|(started_at, finished_at, device)| JobState::Cancelled {
+            started_at,
+            finished_at,
+            device
+        }),
     ]
 }
 

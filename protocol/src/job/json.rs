@@ -101,14 +101,16 @@ impl From<Job> for JobJson {
                 json.device = Some(device);
                 json.result = Some(result);
             }
-            JobState::Failed { started_at, finished_at, error } => {
+            JobState::Failed { started_at, finished_at, device, error } => {
                 json.started_at = started_at;
                 json.finished_at = Some(finished_at);
+                json.device = device;
                 json.error = Some(error);
             }
-            JobState::Cancelled { started_at, finished_at } => {
+            JobState::Cancelled { started_at, finished_at, device } => {
                 json.started_at = started_at;
                 json.finished_at = Some(finished_at);
+                json.device = device;
             }
         }
         json
@@ -172,11 +174,14 @@ impl TryFrom<JobJson> for Job {
             StateName::Failed => JobState::Failed {
                 started_at,
                 finished_at: json.finished_at.ok_or_else(|| missing("finished_at"))?,
+                device: json.device,
                 error: json.error.ok_or_else(|| missing("error"))?,
             },
-            StateName::Cancelled => {
-                JobState::Cancelled { started_at, finished_at: json.finished_at.ok_or_else(|| missing("finished_at"))? }
-            }
+            StateName::Cancelled => JobState::Cancelled {
+                started_at,
+                finished_at: json.finished_at.ok_or_else(|| missing("finished_at"))?,
+                device: json.device,
+            },
         };
         Ok(Self {
             id: json.id,
@@ -243,6 +248,24 @@ mod tests {
         let read = serde_json::from_value::<Job>(train).unwrap();
         assert_eq!((&read.state, read.progress()), (&JobState::Queued { steps_done: 0 }, None));
         assert_eq!(serde_json::to_value(read).unwrap()["progress"], Value::Null);
+    }
+
+    #[test]
+    fn a_job_that_ended_while_it_ran_tells_on_which_device() {
+        let failed = json!({"code": "not_finite", "detail": "NaN"});
+        for (state, error) in [("failed", failed), ("cancelled", Value::Null)] {
+            let mut paint = job(Parameters::Paint(PaintOrder::default().fill(1, OutputFormat::Png).unwrap()));
+            paint["state"] = json!(state);
+            paint["finished_at"] = json!("2026-11-24T12:01:00Z");
+            paint["error"] = error;
+            // As an older daemon wrote it, or one that never ran.
+            let read = serde_json::from_value::<Job>(paint.clone()).unwrap();
+            assert_eq!(read.state.device(), None);
+            paint["device"] = json!("cpu:1");
+            let read = serde_json::from_value::<Job>(paint).unwrap();
+            assert_eq!(read.state.device(), Some("cpu:1"));
+            assert_eq!(serde_json::to_value(read).unwrap()["device"], "cpu:1");
+        }
     }
 
     #[test]

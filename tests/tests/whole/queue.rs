@@ -85,8 +85,9 @@ async fn a_panic_fails_one_job_and_the_device_goes_on() {
     for (act, code) in [(Act::Panic, ErrorCode::WorkerPanicked), (Act::NotFinite, ErrorCode::NotFinite)] {
         let job = house.submit_one().await;
         puppet.act(act);
-        let JobState::Failed { error, .. } = house.finished(job.id).await.state else { panic!("it did not fail") };
-        assert_eq!(error.code, code);
+        let failed = house.finished(job.id).await.state;
+        let JobState::Failed { error, device, .. } = failed else { panic!("it did not fail: {failed:?}") };
+        assert_eq!((error.code, device.as_deref()), (code, Some("a")));
     }
     let job = house.submit_one().await;
     puppet.act(Act::Finish);
@@ -106,6 +107,7 @@ async fn cancelling_works_in_every_state_and_twice() {
         for _ in 0..2 {
             let cancelled = house.intake().cancel(&admin(), JobRef::Id(job.id)).await.unwrap();
             assert_eq!(cancelled.state.name(), StateName::Cancelled);
+            assert_eq!(cancelled.state.device(), (job.id == running.id).then_some("a"), "where it ran");
         }
     }
     // The device is free for the next one.

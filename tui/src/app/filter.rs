@@ -53,10 +53,7 @@ impl Filter {
                 "priority" => job.priority.to_string(),
                 "note" => job.note.clone()?,
                 "mail" => job.mail.as_ref()?.to.clone(),
-                "device" => match &job.state {
-                    JobState::Running { device, .. } | JobState::Succeeded { device, .. } => device.clone(),
-                    _ => return None,
-                },
+                "device" => job.state.device()?.to_owned(),
                 "error" => match &job.state {
                     JobState::Failed { error, .. } => format!("{} {}", error.code, error.detail),
                     _ => return None,
@@ -110,6 +107,7 @@ mod tests {
         check("FAILED", true);
         check("C:\\photos", false);
         check("error:finite", true);
+        check("device:cpu", true);
         check(&job.id.short().to_string(), true);
     }
 }

@@ -67,13 +67,15 @@ pub(crate) fn jobs() -> Vec<Job> {
     let succeeded =
         JobState::Succeeded { started_at: at(-190), finished_at: at(-175), device: "cpu".to_owned(), result };
     let error = Failure { code: ErrorCode::NotFinite, detail: "layer conv3_1 is not finite".to_owned() };
+    let device = Some("cpu".to_owned());
+    let failed = JobState::Failed { started_at: Some(at(-100)), finished_at: at(-95), device, error };
     let mut jobs = vec![
         job(7, "great-wave", JobState::Queued { steps_done: 0 }),
         job(6, "great-wave", JobState::Queued { steps_done: 0 }),
         job(5, "starry-night", running(62)),
         job(4, "composition-vii", JobState::Paused { steps_done: 0 }),
-        job(3, "the-scream", JobState::Failed { started_at: Some(at(-100)), finished_at: at(-95), error }),
-        job(2, "great-wave", JobState::Cancelled { started_at: None, finished_at: at(-120) }),
+        job(3, "the-scream", failed),
+        job(2, "great-wave", JobState::Cancelled { started_at: None, finished_at: at(-120), device: None }),
         job(1, "starry-night", succeeded),
     ];
     jobs[0].queue_position = Some(1);

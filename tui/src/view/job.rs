@@ -10,7 +10,8 @@ use crate::app::jobs::waited;
 use crate::picture::Shown;
 use crate::theme::{Theme, Tone};
 use crate::words::{
-    self, Cell, bytes, cell, delivery, dimensions, moment, outcome, parameters, seconds, span, style, times, toned,
+    self, Cell, bytes, cell, delivery, dimensions, moment, outcome, parameters, place_of_end, seconds, span, style,
+    times, toned,
 };
 
 /// Draws one job over the whole view, with its painting.
@@ -65,6 +66,10 @@ pub(super) fn rows(app: &App, job: &Job) -> Vec<(&'static str, Cell)> {
 
 /// Says more about a state than its name.
 fn more(app: &App, job: &Job) -> String {
+    let ended = |word: &str| {
+        let place = place_of_end(&job.state);
+        place.map_or(String::new(), |(device, took)| format!(" on {device} {word} {}", seconds(took)))
+    };
     match &job.state {
         JobState::Queued { .. } => {
             format!("{}, waits for {}", outcome(job), waited(job, app.now).map(span).unwrap_or_default())
@@ -74,10 +79,8 @@ fn more(app: &App, job: &Job) -> String {
             let left = app.jobs.left(job).map_or(String::new(), |left| format!(", {} left", seconds(left)));
             format!(" on {device}, {}{rate}{left}", words::progress(*progress))
         }
-        JobState::Succeeded { started_at, finished_at, device, .. } => {
-            format!(" on {device} in {}", seconds(finished_at.duration_since(*started_at).as_secs_f64()))
-        }
         JobState::Paused { .. } => outcome(job),
-        JobState::Failed { .. } | JobState::Cancelled { .. } => String::new(),
+        JobState::Succeeded { .. } => ended("in"),
+        JobState::Failed { .. } | JobState::Cancelled { .. } => ended("after"),
     }
 }

@@ -75,6 +75,13 @@ fn one_job_with_its_painting() {
 }
 
 #[test]
+fn a_job_that_ended_badly_shows_on_which_device_and_when() {
+    let mut app = after("/scream<Enter><Enter>");
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains(" state         failed on cpu after 5.0 s\n"), "{shown}");
+}
+
+#[test]
 fn a_training_that_stands_still_shows_after_which_step_it_goes_on() {
     for (is_paused, words) in [(true, "paused, step 150 of 400"), (false, "queued, step 150 of 400, next, waits for")] {
         let mut app = training("");

@@ -45,11 +45,23 @@ pub(crate) fn times(state: &JobState) -> Vec<(&'static str, Timestamp)> {
         JobState::Queued { .. } | JobState::Paused { .. } => (None, None),
         JobState::Running { started_at, .. } => (Some(*started_at), None),
         JobState::Succeeded { started_at, finished_at, .. } => (Some(*started_at), Some(*finished_at)),
-        JobState::Failed { started_at, finished_at, .. } | JobState::Cancelled { started_at, finished_at } => {
+        JobState::Failed { started_at, finished_at, .. } | JobState::Cancelled { started_at, finished_at, .. } => {
             (*started_at, Some(*finished_at))
         }
     };
     [("started", started), ("finished", finished)].into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+}
+
+/// Returns the device that a job ended on, and how many seconds it was there.
+pub(crate) fn place_of_end(state: &JobState) -> Option<(&str, f64)> {
+    let (started_at, finished_at) = match state {
+        JobState::Succeeded { started_at, finished_at, .. } => (*started_at, *finished_at),
+        JobState::Failed { started_at, finished_at, .. } | JobState::Cancelled { started_at, finished_at, .. } => {
+            ((*started_at)?, *finished_at)
+        }
+        JobState::Queued { .. } | JobState::Running { .. } | JobState::Paused { .. } => return None,
+    };
+    Some((state.device()?, finished_at.duration_since(started_at).as_secs_f64()))
 }
 
 /// Says how a job's mail fares.

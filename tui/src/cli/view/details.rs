@@ -7,7 +7,9 @@ use protocol::{Checkpoint, Job, JobState, Style};
 use super::Look;
 use super::table::fields;
 use crate::theme::Tone;
-use crate::words::{self, Cell, bytes, cell, delivery, parameters, place, seconds, size, style_rows, times, toned};
+use crate::words::{
+    self, Cell, bytes, cell, delivery, parameters, place, place_of_end, seconds, size, style_rows, times, toned,
+};
 
 /// Shows a job and what it could go on from.
 pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String {
@@ -19,6 +21,9 @@ pub(crate) fn job(job: &Job, checkpoints: &[Checkpoint], look: &Look) -> String 
     ];
     rows.extend(job.style().map(|style| ("style", cell(style.as_str()))));
     rows.extend(outcome(job));
+    rows.extend(
+        place_of_end(&job.state).map(|(device, took)| ("device", cell(format!("{device}, {}", seconds(took))))),
+    );
     if let Some(before) = job.queue_position {
         rows.push(("queue", cell(place(before))));
     }
@@ -50,11 +55,9 @@ fn outcome(job: &Job) -> Vec<(&'static str, Cell)> {
             }
             vec![("progress", cell(text)), ("device", cell(device))]
         }
-        JobState::Succeeded { device, result, started_at, finished_at } => vec![
-            ("result", cell(format!("{}, {}", result.media_type, size(result)))),
-            ("sha256", cell(&result.sha256)),
-            ("device", cell(format!("{device}, {}", seconds(finished_at.duration_since(*started_at).as_secs_f64())))),
-        ],
+        JobState::Succeeded { result, .. } => {
+            vec![("result", cell(format!("{}, {}", result.media_type, size(result)))), ("sha256", cell(&result.sha256))]
+        }
         JobState::Failed { error, .. } => {
             vec![("error", toned(Tone::Bad, format!("{} ({})", error.detail, error.code)))]
         }

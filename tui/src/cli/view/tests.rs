@@ -79,11 +79,12 @@ fn succeeded() -> Job {
 
 fn failed() -> Job {
     let error = Failure { code: ErrorCode::NotFinite, detail: "the network gave NaN\u{1b}[2J".to_owned() };
-    job(4, JobState::Failed { started_at: Some(at("11:59:00")), finished_at: at("11:59:01"), error })
+    let device = Some("cpu".to_owned());
+    job(4, JobState::Failed { started_at: Some(at("11:59:00")), finished_at: at("11:59:01"), device, error })
 }
 
 fn cancelled() -> Job {
-    job(5, JobState::Cancelled { started_at: None, finished_at: at("11:59:01") })
+    job(5, JobState::Cancelled { started_at: None, finished_at: at("11:59:01"), device: None })
 }
 
 fn style() -> Style {
