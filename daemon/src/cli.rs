@@ -11,6 +11,7 @@ use crate::config::Sources;
 mod backup;
 mod banner;
 mod check;
+mod devices;
 mod failure;
 mod open_files;
 mod out;

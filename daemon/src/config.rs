@@ -22,7 +22,7 @@ mod value;
 mod tests;
 
 pub(crate) use current::Current;
-pub use load::{ConfigError, Origin, Sources};
+pub use load::{ConfigError, Origin, Origins, Sources};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,8 +10,8 @@ use tokio::runtime::Builder;
 
 use super::{Failure, banner, out};
 use crate::access::{check_exposure, tokens};
-use crate::config::{Config, LossNetwork, Sources};
-use crate::engine::{LossEyes, engines};
+use crate::config::{Config, LossNetwork, Origins, Sources};
+use crate::engine::LossEyes;
 use crate::mail::transport::Post;
 
 mod store;
@@ -56,8 +56,8 @@ impl Finding {
 
 /// Looks at every part; mends what can be mended with `repair`. The exit code is 1 when something stays wrong.
 pub(super) fn check(sources: &Sources, repair: Repair) -> Result<ExitCode, Failure> {
-    let config = match sources.load() {
-        Ok(config) => config,
+    let (config, origins) = match sources.load_with_origins() {
+        Ok(loaded) => loaded,
         Err(error) => {
             out::line(&Finding::wrong("configuration", error.to_string()).line())?;
             return Ok(ExitCode::FAILURE);
@@ -69,7 +69,7 @@ pub(super) fn check(sources: &Sources, repair: Repair) -> Result<ExitCode, Failu
     let program = std::env::current_exe().ok();
     findings.extend(store::check(&config, &claim, repair, program.as_deref()));
     findings.extend(styles(&config.models.dir));
-    findings.push(devices(&config));
+    findings.push(devices(&config, &origins));
     findings.extend(learning(&config));
     findings.push(mail(&config));
     for finding in &findings {
@@ -129,8 +129,8 @@ fn styles(folder: &Path) -> Vec<Finding> {
     findings
 }
 
-fn devices(config: &Config) -> Finding {
-    match engines(&config.devices, config.limits.memory_bytes, &LossEyes::new(config.models.loss_network.clone())) {
+fn devices(config: &Config, origins: &Origins) -> Finding {
+    match super::devices::engines(config, origins) {
         Ok(engines) => {
             let names: Vec<_> = engines.iter().map(|engine| engine.profile().name).collect();
             Finding::fine("devices", names.join(", "))

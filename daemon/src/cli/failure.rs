@@ -6,7 +6,6 @@ use super::backup::BackupError;
 use crate::access::tokens::TokensError;
 use crate::config::ConfigError;
 use crate::daemon::StartError;
-use crate::engine::DeviceError;
 use crate::store::IndexError;
 
 /// What ends a command, each in one line for the person who runs it.
@@ -18,9 +17,6 @@ pub(super) enum Failure {
     /// Strangers could reach a daemon without tokens.
     #[error("{0}")]
     Exposed(String),
-    /// A device can't be used.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
     /// The data folder or the styles can't be used.
     #[error(transparent)]
     Start(#[from] StartError),

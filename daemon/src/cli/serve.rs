@@ -12,11 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::banner::{self, Started};
 use super::signals::{Signals, Wish};
-use super::{Failure, open_files, out, systemd};
+use super::{Failure, devices, open_files, out, systemd};
 use crate::access::{Guard, Signer, check_exposure};
 use crate::config::{Config, Sources};
 use crate::daemon::Daemon;
-use crate::engine::{LossEyes, engines};
 use crate::http::{self, Front, Listeners, Patience};
 use crate::log::{self, LogLevel};
 use crate::mail::Postman;
@@ -25,11 +24,10 @@ use crate::mail::Postman;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) fn serve(sources: &Sources) -> Result<ExitCode, Failure> {
-    let config = sources.load()?;
+    let (config, origins) = sources.load_with_origins()?;
     check_exposure(&config).map_err(Failure::Exposed)?;
     let log_level = log::set_up(&config.log).map_err(|error| Failure::System(std::io::Error::other(error)))?;
-    let engines =
-        engines(&config.devices, config.limits.memory_bytes, &LossEyes::new(config.models.loss_network.clone()))?;
+    let engines = devices::engines(&config, &origins)?;
     open_files::allow_many();
     let runtime = runtime().map_err(Failure::System)?;
     // Listening comes first: a second daemon is told about the address before it touches anything on the disk.

@@ -1,6 +1,5 @@
 //! A configuration while its keys come in, and what must hold between them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use axum::http::Uri;
 use protocol::StyleName;
 use protocol::job::train::BUILTIN_DATASET;
 
-use super::load::{ConfigError, Origin};
+use super::load::{ConfigError, Origins};
 use super::{Config, Secret, Smtp, SmtpSecurity, Transport};
 
 /// What has been read so far.
@@ -18,7 +17,7 @@ pub(super) struct Draft {
     pub(super) transport: TransportName,
     pub(super) smtp: SmtpDraft,
     /// Where each key was set.
-    pub(super) origins: BTreeMap<&'static str, Origin>,
+    pub(super) origins: Origins,
 }
 
 /// `mail.transport`
@@ -56,14 +55,14 @@ impl Default for Draft {
                 password: None,
                 ca_file: None,
             },
-            origins: BTreeMap::new(),
+            origins: Origins::default(),
         }
     }
 }
 
 impl Draft {
     /// Fills in the defaults that depend on other keys and checks what must hold between keys.
-    pub(super) fn finish(mut self) -> Result<Config, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<(Config, Origins), ConfigError> {
         self.config.models.dir = self.models_dir.take().unwrap_or_else(|| self.config.data.dir.join("styles"));
         self.config.mail.transport = match self.transport {
             TransportName::Off => Transport::Off,
@@ -74,7 +73,7 @@ impl Draft {
         if self.config.mail.from.is_none() && matches!(self.transport, TransportName::Smtp | TransportName::Sendmail) {
             return Err(self.wrong("mail.transport", "also needs mail.from, the sender's address"));
         }
-        Ok(self.config)
+        Ok((self.config, self.origins))
     }
 
     /// Adds a folder of photos under the name that people ask for it by.
@@ -131,8 +130,7 @@ impl Draft {
     }
 
     fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {
-        let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        ConfigError::Wrong { origin, key: key.to_owned(), problem: problem.into() }
+        self.origins.wrong(key, problem)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where the configuration comes from: a file, the environment, flags.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
@@ -31,6 +32,19 @@ impl fmt::Display for Origin {
             Self::Environment(name) | Self::Flag(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
+    }
+}
+
+/// Where each key was set.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(BTreeMap<&'static str, Origin>);
+
+impl Origins {
+    /// Says what is wrong with a key's value, also where that shows only once the value is used.
+    #[must_use]
+    pub fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {
+        let origin = self.0.get(key).cloned().unwrap_or(Origin::Default);
+        ConfigError::Wrong { origin, key: key.to_owned(), problem: problem.into() }
     }
 }
 
@@ -114,6 +128,14 @@ impl Sources {
     /// When the file can't be read, a key is unknown, or a value can't be what it is: each in one sentence that names
     /// the place.
     pub fn load(&self) -> Result<Config, ConfigError> {
+        self.load_with_origins().map(|(config, _)| config)
+    }
+
+    /// Reads the configuration, and where each of its keys was set.
+    ///
+    /// # Errors
+    /// As [`Sources::load`].
+    pub fn load_with_origins(&self) -> Result<(Config, Origins), ConfigError> {
         let mut draft = Draft::default();
         if let Some(path) = self.path() {
             let text =
@@ -223,6 +245,6 @@ fn set(draft: &mut Draft, key: &'static Key, value: Value<'_>, origin: Origin) -
         key: key.name.to_owned(),
         problem,
     })?;
-    draft.origins.insert(key.name, origin);
+    draft.origins.0.insert(key.name, origin);
     Ok(())
 }

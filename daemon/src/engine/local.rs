@@ -37,12 +37,12 @@ struct Local {
 pub enum DeviceError {
     /// Not a device's name.
     #[error(
-        "devices.use: \"{0}\" is no device; there are \"auto\", \"cpu\", \"cpu:N\" (N devices that split the \
+        "\"{0}\" is no device; there are \"auto\", \"cpu\", \"cpu:N\" (N devices that split the \
          cores), \"cuda:N\" and \"metal\""
     )]
     Unknown(String),
     /// More devices than cores.
-    #[error("devices.use: \"cpu:{wanted}\" asks for more devices than this machine has cores ({cores})")]
+    #[error("\"cpu:{wanted}\" asks for more devices than this machine has cores ({cores})")]
     TooMany {
         /// Devices asked for.
         wanted: usize,
@@ -51,7 +51,7 @@ pub enum DeviceError {
     },
     /// A graphics processor that this build has no code for.
     #[error(
-        "devices.use: \"{name}\" needs an atelierd that was built with the feature `{feature}`, and this one was not; \
+        "\"{name}\" needs an atelierd that was built with the feature `{feature}`, and this one was not; \
          build it so, or use \"auto\" or \"cpu\""
     )]
     NotBuilt {
@@ -61,7 +61,7 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// A graphics processor that is not there.
-    #[error("devices.use: {0}; name another device, or use \"auto\"")]
+    #[error("{0}; name another device, or use \"auto\"")]
     Absent(String),
     /// Its threads can't be started.
     #[error("the device \"{0}\" can't be started: {1}")]

@@ -140,7 +140,7 @@ fn an_impossible_device_and_a_mail_folder_that_takes_nothing_are_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
     config.devices = vec!["cuda:77".to_owned()];
-    assert_eq!(devices(&config).verdict, Verdict::Wrong);
+    assert_eq!(devices(&config, &Origins::default()).verdict, Verdict::Wrong);
     assert_eq!(mail(&config).verdict, Verdict::Fine);
     fs::write(folder.path().join("outbox"), "in the way").unwrap();
     assert_eq!(mail(&config).verdict, Verdict::Wrong);

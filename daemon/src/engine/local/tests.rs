@@ -24,9 +24,9 @@ fn what_is_left_to_the_machine_always_works() {
 fn a_device_that_is_named_and_not_there_is_refused_with_a_way_out() {
     let refused = made("cuda:1000").unwrap_err();
     let expected = if cfg!(feature = "cuda") {
-        "devices.use: the device `cuda:1000` is not at hand: "
+        "the device `cuda:1000` is not at hand: "
     } else {
-        "devices.use: \"cuda:1000\" needs an atelierd that was built with the feature `cuda`, and this one was not; \
+        "\"cuda:1000\" needs an atelierd that was built with the feature `cuda`, and this one was not; \
          build it so, or use \"auto\" or \"cpu\""
     };
     assert!(refused.starts_with(expected), "{refused}");
