@@ -310,7 +310,7 @@ async function paint() {
   for (const [place, photo] of due.entries()) {
     at("paint").textContent = due.length > 1 ? `Sending ${place + 1} of ${due.length}…` : "Sending…";
     try {
-      accept(await send("/v1/stylize", "image", photo, wishes), photo, place === 0);
+      accept(await send("/v1/stylize", "image", photo, wishes, at("paint")), photo, place === 0);
     } catch (error) {
       refusals.push(`“${photo.file.name}”: ${error.message}`);
       // Nothing else is accepted before somebody has signed in again.
@@ -351,10 +351,13 @@ function accept(job, photo, isFirst) {
  * button again after a failure, so it is never painted twice.
  * @param {string} path @param {string} field What the file is called in the form.
  * @param {{file: File, order: ?{print: string, key: string}}} photo
- * @param {[string, FormDataEntryValue][]} wishes @returns {Promise<Job>}
+ * @param {[string, FormDataEntryValue][]} wishes
+ * @param {HTMLElement} button Says what the order waits for, and otherwise what it says now.
+ * @returns {Promise<Job>}
  */
-async function send(path, field, photo, wishes) {
+async function send(path, field, photo, wishes, button) {
   const print = JSON.stringify(wishes);
+  const words = button.textContent;
   if (photo.order?.print !== print) photo.order = { print, key: newKey() };
   for (let cuts = 0; ; ) {
     const body = new FormData();
@@ -363,6 +366,9 @@ async function send(path, field, photo, wishes) {
     try {
       return await ask(path, { method: "POST", body, headers: { "Idempotency-Key": photo.order.key } });
     } catch (error) {
+      const isFull = error.code === "queue_full";
+      button.textContent = isFull ? "The queue is full, waiting…" : words;
+      if (isFull) at("said").textContent = "The queue is full. The order is sent as soon as there is room.";
       if (MOMENTARY.includes(error.code)) await pause(error.waitMs);
       else if (!(error instanceof Away)) throw error;
       else if (!(await isThere())) await untilThere();
@@ -680,7 +686,7 @@ async function teach() {
   button.textContent = "Sending…";
   try {
     const wishes = [...new FormData(at("teach"))].filter(([name, value]) => name !== "artwork" && value !== "");
-    const job = await send("/v1/train", "artwork", artwork, wishes);
+    const job = await send("/v1/train", "artwork", artwork, wishes, button);
     taught.add(job.id);
     jobs.set(job.id, jobs.get(job.id) ?? job);
     URL.revokeObjectURL(artwork.url);

@@ -182,6 +182,33 @@ async fn what_is_wrong_is_said_and_can_be_put_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_the_queue_has_no_room_for_says_so_and_is_sent_later() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, puppet) = puppet("a");
+    let house = House::open_with(vec![engine], |config| config.max_waiting = 1);
+    let door = Door::open(&house).await;
+    let folder = tempfile::tempdir().unwrap();
+    let photo = photo(folder.path(), "photo.png", 16, 9);
+    house.submit_one().await;
+    puppet.begun();
+    house.submit_one().await;
+    browser.visit(&door).await;
+    browser.until("!studio.hidden").await;
+    // The daemon asks for half a minute.
+    let hurry = "const real = setTimeout; window.setTimeout = (go, ms) => real(go, Math.min(ms, 100))";
+    browser.run(hurry, Vec::new()).await;
+    browser.choose(&[&photo]).await;
+    browser.click("#paint").await;
+    browser.until("paint.textContent === 'The queue is full, waiting…'").await;
+    browser.until("said.textContent.startsWith('The queue is full.')").await;
+    puppet.act(Act::Finish);
+    browser.until("paint.textContent === 'Paint' && problem.hidden").await;
+    puppet.act(Act::Finish);
+    puppet.act(Act::Finish);
+    browser.until("!painting.hidden && painting.naturalWidth === 16").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_photo_is_named_and_the_others_of_its_batch_are_painted_once() {
     let Some(browser) = Browser::start(DESK).await else { return };
     let (engine, _puppet) = puppet("a");
