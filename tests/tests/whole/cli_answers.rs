@@ -103,7 +103,10 @@ async fn exit_codes_tell_wrong_usage_from_a_daemon_that_is_not_there() {
         assert!(answer.stdout.is_empty());
         assert_eq!(run(server, folder.path(), "jobs --json").await.is(3).json()["error"]["code"], "unreachable");
     }
-    assert!(run(&nobody, folder.path(), "completions bash").await.is(0).stdout.contains("_atelier"));
+    let script = run(&nobody, folder.path(), "completions bash").await.is(0).stdout;
+    assert!(script.contains("_atelier"));
+    let json = run(&nobody, folder.path(), "--json completions bash").await.is(0).json();
+    assert_eq!(json, serde_json::json!({ "shell": "bash", "script": script }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,9 +10,17 @@ use std::time::Duration;
 /// How long anything may take before it counts as never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the program is.
+pub(crate) const ATELIERD: &str = env!("CARGO_BIN_EXE_atelierd-under-test");
+
 /// The program, away from this machine's configuration.
 pub(crate) fn atelierd(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_atelierd-under-test"));
+    away(ATELIERD, folder)
+}
+
+/// A program that may start it, away from this machine's configuration.
+pub(crate) fn away(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ATELIER_")) {
         command.env_remove(name);
     }
@@ -74,6 +82,16 @@ impl Running {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Returns the number of the poll that it has opened last.
+    pub(crate) fn last_poll(&self) -> u32 {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().map(Result::unwrap);
+        let polls = files.filter(|file| {
+            // One that is closed meanwhile leads nowhere.
+            std::fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy().contains("eventpoll"))
+        });
+        polls.map(|poll| poll.file_name().to_string_lossy().parse().unwrap()).max().unwrap()
     }
 
     /// Sends a signal.

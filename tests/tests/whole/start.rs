@@ -1,11 +1,16 @@
 //! How the daemon starts, reloads and ends, as a process.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 
-use crate::program::{PATIENCE, Running, atelierd, file, refusal, run};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::{ATELIERD, PATIENCE, Running, atelierd, away, file, refusal, run};
 
 #[test]
 fn a_start_prints_one_block_and_serves_until_a_signal() {
@@ -63,6 +68,7 @@ fn what_stops_a_start_is_one_line_and_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     file(folder.path(), "in-the-way", "");
     let bad = file(folder.path(), "bad.toml", "[server]\nlisen = 1\n");
+    let many = file(folder.path(), "many.toml", "[devices]\nuse = [\"cpu:1024\"]\n");
     for (arguments, expected) in [
         (
             &["--data", "in-the-way/data"][..],
@@ -76,7 +82,11 @@ fn what_stops_a_start_is_one_line_and_exit_code_1() {
         ),
         (&["--config", &bad], "bad.toml:2: unknown key server.lisen; did you mean server.listen?"),
         (&["--config", "nowhere.toml"], "nowhere.toml: No such file"),
-        (&["--device", "cuda:9", "--data", "d"], "cuda:9"),
+        (&["--device", "cuda:9", "--data", "d"], "--device: devices.use: "),
+        (
+            &["--config", &many],
+            "many.toml:2: devices.use: \"cpu:1024\" asks for more devices than this machine has cores",
+        ),
         (&["--listen", "0.0.0.0:0", "--data", "d"], "auth.tokens_file"),
         (&["--listen", "nonsense"], "--listen: server.listen: expected an address"),
     ] {
@@ -90,6 +100,13 @@ fn what_stops_a_start_is_one_line_and_exit_code_1() {
     }
     let unknown = atelierd(folder.path()).env("ATELIER_SERVER__PORT", "1").output().unwrap();
     assert!(refusal(&unknown).contains("ATELIER_SERVER__PORT: unknown key server.port"));
+    let absent = atelierd(folder.path()).env("ATELIER_DEVICES__USE", "metal,cuda:1023").output().unwrap();
+    assert!(refusal(&absent).contains("ATELIER_DEVICES__USE: devices.use: "), "{absent:?}");
+    let checked = run(folder.path(), &["check", "--config", &many, "--data", "d"]);
+    let text = String::from_utf8(checked.stdout).unwrap();
+    let says_so =
+        |line: &str| line.starts_with("wrong   devices") && line.contains("many.toml:2: devices.use: \"cpu:1024\"");
+    assert!(checked.status.code() == Some(1) && text.lines().any(says_so), "{text}");
     assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
 }
 
@@ -137,6 +154,51 @@ fn a_reload_puts_limits_and_names_in_force_at_once() {
     assert!(by_name().contains("foreign_host"), "it is not counted");
     submit();
     assert!(submit().contains("rate_limited"));
+}
+
+#[test]
+fn a_daemon_whose_doors_close_by_themselves_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Running::start(folder.path());
+    daemon.ask("GET /livez HTTP/1.1", b"");
+    // The porch's polls are the last that it opens, and so many files are just too few for them.
+    let files = daemon.last_poll().to_string();
+    daemon.signal("TERM");
+    daemon.ended();
+    let mut command = away("sh", folder.path());
+    command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files, ATELIERD]);
+    let mut daemon = Running::start_as(command.args(["--listen", "127.0.0.1:0", "--data", "data"]));
+    daemon.logged("the front doors have closed");
+    assert_eq!(daemon.ended().code(), Some(1));
+}
+
+#[test]
+fn a_signal_to_all_who_are_in_front_does_not_end_a_verifier() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Running::start(folder.path());
+    daemon.signal("TERM");
+    daemon.ended();
+    // Before all else sled reads its settings and, where they are empty, writes them. Each waits here for its other end.
+    let index = folder.path().join("data/index");
+    let settings = index.join("conf");
+    std::fs::remove_file(&settings).unwrap();
+    assert!(Command::new("mkfifo").arg(&settings).status().unwrap().success());
+    let end = |options: &mut OpenOptions| options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(&settings);
+    let mut command = atelierd(folder.path());
+    let mut verifier = command.arg("verify-index").arg(&index).stdin(Stdio::piped()).spawn().unwrap();
+    // It ends when this closes, which waiting for it would do.
+    let _parent = verifier.stdin.take();
+    let _read = loop {
+        match end(File::options().write(true)) {
+            Ok(read) => break read,
+            Err(_) => assert_eq!(verifier.try_wait().unwrap(), None, "it asks for its settings"),
+        }
+    };
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        kill_process(Pid::from_child(&verifier), signal).unwrap();
+    }
+    let _written = end(File::options().read(true)).unwrap();
+    assert_eq!(verifier.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -101,7 +101,9 @@ impl Printer {
     pub(crate) fn completions(&self, shell: Shell) -> Result<(), CliError> {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "atelier", &mut script);
-        self.bytes(&script)
+        let script = String::from_utf8(script).map_err(|error| CliError::Output(io::Error::other(error)))?;
+        let answer = Completions { shell: shell.to_string(), script };
+        self.value(&answer, |_| answer.script.clone())
     }
 }
 
@@ -115,6 +117,13 @@ pub(crate) fn unread(printed: Result<(), CliError>) -> Result<(), CliError> {
 
 fn closed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe { CliError::ClosedPipe } else { CliError::Output(error) }
+}
+
+/// A completion script as programs read it.
+#[derive(Debug, Serialize)]
+struct Completions {
+    shell: String,
+    script: String,
 }
 
 /// An error as programs read it.
