@@ -184,7 +184,7 @@ impl Symbol {
 struct Code {
     /// What the next bits mean, by the first [`Code::SHORT`] of them.
     short: [Symbol; 1 << Self::SHORT],
-    /// What longer codes mean, in their order, each with the first 16 bits that lie beyond it.
+    /// What longer codes mean, and those that mean nothing, in their order, each with the first 16 bits that lie beyond it.
     long: Vec<(u16, Symbol)>,
 }
 
@@ -204,7 +204,7 @@ impl Code {
             if symbol != Symbol::NONE {
                 symbol.bits += length as u8;
             }
-            if length <= Self::SHORT {
+            if length <= Self::SHORT && symbol != Symbol::NONE {
                 let place = |bits: u16| usize::from(bits >> (16 - Self::SHORT));
                 code.short[place(from)..place(to)].fill(symbol);
             } else {
@@ -435,6 +435,10 @@ mod tests {
         assert_eq!(meaning(0b1100 << 12 | 0xf), Some((12, 16)));
         assert_eq!(meaning(0b1100 << 12 | 0x10), None);
         assert_eq!(meaning(u16::MAX), None);
+        // The first two mean nothing, and are not taken for the third.
+        let code = Code::of(lengths, &[0x10, 0x20, 0x11], Symbol::ac).unwrap();
+        let meaning = |bits: u16| code.symbol(u64::from(bits) << 48).map(|symbol| (symbol.bits, symbol.numbers));
+        assert_eq!([0, 0b10 << 14, 0b1100 << 12].map(meaning), [None, None, Some((13, 2))]);
     }
 
     #[test]
