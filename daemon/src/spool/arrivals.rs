@@ -87,11 +87,7 @@ pub(super) fn arrival(job: JobId, files: &[&[u8]]) -> Vec<u8> {
 }
 
 fn write(head: &Head, files: &[&[u8]]) -> Vec<u8> {
-    /// What the head takes as long as there are not many artworks.
-    const HEAD_BYTES: usize = 200;
-    let contents: usize = files.iter().map(|file| file.len()).sum();
-    let mut entry = Vec::with_capacity(LENGTH_BYTES + HEAD_BYTES + contents + DIGEST_BYTES);
-    entry.extend([0; LENGTH_BYTES]);
+    let mut entry = vec![0; LENGTH_BYTES];
     serde_json::to_writer(&mut entry, head).expect("an id and numbers");
     entry.push(b'\n');
     for file in files {
