@@ -128,7 +128,8 @@ const NEEDLESS: [&str; 7] = [
     "data/sequence.new",
 ];
 
-/// How many calls after a sync that was left out a power cut comes at the latest, if not when the next job is told.
+/// How many calls after a sync that was left out a power cut comes at the latest, if not when the next job or the next
+/// letter is told: on a busy machine much may come in between.
 const SOON: usize = 25;
 
 /// How often chance says at such a moment what is kept.
@@ -149,11 +150,14 @@ fn syncs(life: &Life) -> BTreeMap<String, Vec<usize>> {
 fn failure_without(life: &Life, sync: &str, times: &[usize]) -> Option<String> {
     let cases = |cuts: &[Cut]| {
         let mut replay = Replay::new(life, Some(sync));
-        let next_job = |at: usize| {
-            let jobs = life.facts.iter().filter(|fact| matches!(fact.told, Told::Job(..)));
-            jobs.map(|fact| fact.after + 1).find(|told| *told > at)
+        let next = |at: usize, is_of_kind: fn(&Told) -> bool| {
+            let of_kind = life.facts.iter().filter(move |fact| is_of_kind(&fact.told));
+            of_kind.map(|fact| fact.after + 1).find(move |told| *told > at)
         };
-        let moments = times.iter().take(8).flat_map(|at| (at + 1..at + SOON).chain(next_job(*at)));
+        let next_job = |at| next(at, |told| matches!(told, Told::Job(..)));
+        let next_letter = |at| next(at, |told| matches!(told, Told::Sent(_)));
+        let soon = |at: usize| (at + 1..at + SOON).chain(next_job(at)).chain(next_letter(at));
+        let moments = times.iter().take(8).copied().flat_map(soon);
         let moments: BTreeSet<_> = moments.map(|calls| calls.min(life.calls.len())).collect();
         let cases = moments.into_iter().flat_map(|calls| cuts.iter().map(move |&cut| (calls, cut)));
         let mut cases = cases.map(|(calls, cut)| Case { calls, cut, index: Index::Lost });
