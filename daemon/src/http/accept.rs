@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::Listeners;
-use super::connection::{Purpose, Settings, converse};
+use super::connection::{Purpose, Settings, Socket, converse};
 use super::crowd::{Crowd, Guest};
 use super::listen::UnixDoor;
 use super::porch::Porch;
@@ -51,7 +50,7 @@ pub(super) struct Visitor<S> {
 
 /// Where connections come from.
 pub(super) trait Entrance {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Socket;
 
     /// Waits for the next one; none when no more will come.
     async fn next(&mut self) -> Option<Visitor<Self::Stream>>;
@@ -114,7 +113,7 @@ impl<L: Listener> Entrance for Counted<L> {
 }
 
 pub(super) trait Listener {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: Socket;
 
     async fn accept(&self) -> io::Result<(Self::Stream, Peer)>;
 }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
@@ -47,11 +48,27 @@ pub(super) enum Purpose {
     Health,
 }
 
+/// What a connection is made of.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Has the system forget what was written and not taken when this is dropped. Without it, that stays in memory for
+    /// a reader who may never come, and who doesn't learn that the connection has ended.
+    fn forget_untaken(&self);
+}
+
+impl Socket for TcpStream {
+    fn forget_untaken(&self) {
+        // Where that can't be had, the system gives up by itself after some minutes.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Socket for UnixStream {
+    // What was written to it is the reader's already.
+    fn forget_untaken(&self) {}
+}
+
 /// Serves one connection to its end.
-pub(super) async fn converse<S>(visitor: Visitor<S>, router: Router, settings: Settings, purpose: Purpose)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+pub(super) async fn converse<S: Socket>(visitor: Visitor<S>, router: Router, settings: Settings, purpose: Purpose) {
     let Visitor { guest, stream, peer } = visitor;
     let patience = settings.patience;
     let unread = Arc::new(AtomicBool::new(false));
@@ -143,7 +160,7 @@ struct Steady<S> {
     lingering: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Steady<S> {
+impl<S: Socket> Steady<S> {
     fn new(stream: S, patience: Duration, unread: Arc<AtomicBool>) -> Self {
         Self { stream, patience, stalled: None, unread, lingering: None }
     }
@@ -155,6 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Steady<S> {
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
         ready!(stalled.as_mut().poll(cx));
+        self.stream.forget_untaken();
         Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the reader takes nothing")))
     }
 
@@ -175,13 +193,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Steady<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Steady<S> {
+impl<S: Socket> AsyncRead for Steady<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Steady<S> {
+impl<S: Socket> AsyncWrite for Steady<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, written)
