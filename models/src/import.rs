@@ -55,18 +55,21 @@ pub fn read(path: &Path, title: &str, limits: &PackageLimits) -> Result<Package,
 /// # Errors
 /// See [`ImportError`].
 pub fn read_bytes(bytes: &[u8], title: &str, limits: &PackageLimits) -> Result<Package, ImportError> {
-    let Some(files) = archive::open(bytes, limits)? else {
+    let Some(mut files) = archive::open(bytes, limits)? else {
         return read_single(bytes, title, limits);
     };
     if files.contains_key(MANIFEST_FILE) {
-        let read = |name: &str, limit| match files.get(name) {
+        let read = |name: &str, limit| match files.remove(name) {
             Some(bytes) if bytes.len() as u64 > limit => Err(PackageError::TooLarge { file: name.to_owned(), limit }),
-            bytes => Ok(bytes.cloned()),
+            bytes => Ok(bytes),
         };
         return Ok(Package::assemble(limits, read)?);
     }
     if let Some(manifest) = files.get(deeplearnjs::MANIFEST) {
         return deeplearnjs::read(manifest, title, limits, |name| Ok(files.get(name).cloned()));
+    }
+    if files.keys().any(|name| name == "data.pkl" || name.ends_with("/data.pkl")) {
+        return Err(ImportError::Pickled);
     }
     match files.values().collect::<Vec<_>>().as_slice() {
         [single] => read_single(single, title, limits),
@@ -76,6 +79,10 @@ pub fn read_bytes(bytes: &[u8], title: &str, limits: &PackageLimits) -> Result<P
 
 /// Reads a safetensors file: ours says what it is, another's is known by the names of its tensors.
 fn read_single(bytes: &[u8], title: &str, limits: &PackageLimits) -> Result<Package, ImportError> {
+    // What `torch.save` wrote before 1.6.
+    if matches!(bytes, [0x80, 2..=5, ..]) {
+        return Err(ImportError::Pickled);
+    }
     // The eight bytes of the header's length, then JSON.
     if bytes.get(8) != Some(&b'{') {
         return Err(ImportError::FormatUnknown);

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::arch;
 use crate::network::{Network, Tensor, Weights};
+use crate::text::hexadecimal;
 
 pub use error::PackageError;
 pub use files::{MANIFEST_FILE, PREVIEW_FILE, WEIGHTS_FILE};
@@ -97,7 +98,7 @@ impl Package {
     /// Reads a package whose files `read` knows by name; it holds each against the limit given with the name.
     pub(crate) fn assemble(
         limits: &PackageLimits,
-        read: impl Fn(&str, u64) -> Result<Option<Vec<u8>>, PackageError>,
+        mut read: impl FnMut(&str, u64) -> Result<Option<Vec<u8>>, PackageError>,
     ) -> Result<Self, PackageError> {
         let text = read(MANIFEST_FILE, limits.manifest_bytes)?.ok_or(PackageError::ManifestMissing)?;
         let (manifest, weights_file) = manifest::from_toml(&text)?;
@@ -190,14 +191,6 @@ fn digest(manifest: &Manifest, weights: &Weights) -> String {
 
 fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string can't fail");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const RATES: [f64; 2] = [0.03, 0.005];
 
 /// A painting in the making.
 pub struct Painter {
-    commission: Commission,
+    commission: Arc<Commission>,
     vgg: Arc<Vgg>,
     levels: Vec<Level>,
     /// The level at work.
@@ -52,7 +52,8 @@ impl Painter {
     ///
     /// # Errors
     /// See [`TrainError`]: the recipe or an artwork does not do, or the device fails.
-    pub fn begin(compute: &Compute, vgg: Arc<Vgg>, commission: Commission) -> Result<Self, TrainError> {
+    pub fn begin(compute: &Compute, vgg: Arc<Vgg>, commission: impl Into<Arc<Commission>>) -> Result<Self, TrainError> {
+        let commission = commission.into();
         commission.check()?;
         let levels = levels(&commission);
         let pixels = commission.first_pixels(&levels[0]);
@@ -63,7 +64,13 @@ impl Painter {
     ///
     /// # Errors
     /// As [`Self::begin`]; [`TrainError::Checkpoint`] when it is damaged or of another commission.
-    pub fn resume(compute: &Compute, vgg: Arc<Vgg>, commission: Commission, bytes: &[u8]) -> Result<Self, TrainError> {
+    pub fn resume(
+        compute: &Compute,
+        vgg: Arc<Vgg>,
+        commission: impl Into<Arc<Commission>>,
+        bytes: &[u8],
+    ) -> Result<Self, TrainError> {
+        let commission = commission.into();
         commission.check()?;
         let levels = levels(&commission);
         let saved = checkpoint::read(bytes, &commission, &levels).ok_or(TrainError::Checkpoint)?;
@@ -76,7 +83,7 @@ impl Painter {
     fn at_level(
         compute: &Compute,
         vgg: Arc<Vgg>,
-        commission: Commission,
+        commission: Arc<Commission>,
         levels: Vec<Level>,
         (level, done): (usize, u32),
         pixels: Vec<f32>,
@@ -153,7 +160,7 @@ impl Painter {
     fn enter_next_level(&mut self, compute: &Compute) -> Result<(), TrainError> {
         let next = self.level + 1;
         let pixels = levels::enlarged(self.canvas.pixels(), self.levels[self.level].shape(), self.levels[next].shape());
-        let (commission, levels) = (self.commission.clone(), self.levels.clone());
+        let (commission, levels) = (Arc::clone(&self.commission), self.levels.clone());
         *self = Self::at_level(compute, Arc::clone(&self.vgg), commission, levels, (next, self.done), pixels)?;
         Ok(())
     }

@@ -33,7 +33,7 @@ use loader::Loader;
 pub use lesson::{Lesson, TrainError, check_artwork};
 pub(crate) use lesson::{planes, with_shorter_side};
 pub(crate) use photos::BUILTIN;
-pub use photos::{Photos, PhotosError, SkippedFile};
+pub use photos::{Photos, PhotosError, SkippedFile, reading_bytes};
 pub use recipe::{Enlargement, Recipe, RecipeError};
 pub use start::Search;
 

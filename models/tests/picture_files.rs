@@ -189,3 +189,40 @@ proptest! {
         }
     }
 }
+
+/// A TIFF of one pixel whose colour is one of as many as its bits can tell.
+fn tiff_with_palette(bits: u16) -> Vec<u8> {
+    let colours = 1u32 << bits;
+    let map_at = 12 + 2 + 10 * 12 + 4;
+    let entries: [(u16, u16, u32, u32); 10] = [
+        (256, 3, 1, 1),
+        (257, 3, 1, 1),
+        (258, 3, 1, bits.into()),
+        (259, 3, 1, 1),
+        (262, 3, 1, 3),
+        (273, 4, 1, 8),
+        (277, 3, 1, 1),
+        (278, 3, 1, 1),
+        (279, 4, 1, u32::from(bits / 8)),
+        (320, 3, 3 * colours, map_at),
+    ];
+    let mut bytes = b"II*\0\x0c\0\0\0\x01\0\0\0".to_vec();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
+    bytes.extend((0..3 * colours).flat_map(|_| 0xffff_u16.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn a_palette_of_more_colours_than_bytes_can_tell_is_refused() {
+    let (_, white) = decode(&tiff_with_palette(8), Limits::default()).unwrap();
+    assert_eq!(white.rgb(), [255; 3]);
+    let wide = tiff_with_palette(16);
+    for error in [probe(&wide, Limits::default()).unwrap_err(), decode(&wide, Limits::default()).unwrap_err()] {
+        assert!(error.to_string().contains("a palette of more than 256 colours"), "{error}");
+    }
+}

@@ -247,6 +247,21 @@ fn jpeg_of(picture: &Picture, sampling: SamplingFactor, is_progressive: bool) ->
     bytes
 }
 
+/// A grey progressive file that ends after its first scan.
+fn first_scan(picture: &Picture) -> Vec<u8> {
+    let grey: Vec<u8> = picture.rgb().iter().copied().step_by(3).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 90);
+    encoder.set_progressive(true);
+    encoder.encode(&grey, 3000, 2000, ColorType::Luma).unwrap();
+    let begin = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap() + 2;
+    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+    let end = begin + bytes[begin..].windows(2).position(is_marker).unwrap();
+    bytes.truncate(end);
+    bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
 fn inks_of(color: ColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     let noise: Vec<u8> = large(true).into_planes().0.iter().cycle().take(3000 * 2000 * 4).copied().collect();
@@ -312,6 +327,7 @@ fn decoding_takes_no_more_memory_than_the_header_says() {
         ("jpeg with half chroma", baseline),
         ("progressive jpeg", jpeg_of(&plain, SamplingFactor::R_4_4_4, true)),
         ("progressive jpeg with half chroma", jpeg_of(&plain, SamplingFactor::R_4_2_0, true)),
+        ("first scan of a progressive jpeg", first_scan(&plain)),
         ("cmyk jpeg", inks_of(ColorType::Cmyk)),
         ("ycck jpeg", inks_of(ColorType::CmykAsYcck)),
     ];

@@ -89,14 +89,15 @@ impl Intake {
     ) -> Result<u64, Refusal> {
         let (width, height) = self.result_size(&photo.header, parameters.size)?;
         let decoding = std::iter::once(photo).chain(artworks).map(|file| file.header.decoding_bytes).max();
-        let needed = recipe::painting(parameters).memory_bytes(width, height).max(decoding.unwrap_or(0));
+        let sizes: Vec<_> = artworks.iter().map(|artwork| (artwork.header.width, artwork.header.height)).collect();
+        let needed = recipe::painting(parameters).memory_bytes(width, height, &sizes).max(decoding.unwrap_or(0));
         let budget = self.config().limits.memory_bytes;
         if needed <= budget {
             return Ok(needed);
         }
         let detail = format!(
             "painting {width}×{height} pixels by optimising them takes {} MiB and limits.memory allows {} MiB; ask for a \
-             smaller size or raise limits.memory",
+             smaller size, send smaller artworks, or raise limits.memory",
             needed.div_ceil(1 << 20),
             budget >> 20
         );

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use models::picture::Picture;
-use models::training::{Photos, Recipe, TrainError, check_artwork};
+use models::picture::{Limits, Picture};
+use models::training::{Photos, Recipe, TrainError, check_artwork, reading_bytes};
 use protocol::job::OutOfBounds;
 use protocol::job::train::{BUILTIN_DATASET, TrainInit};
 use protocol::{ErrorCode, JobKind, Parameters, Priority, StateName, StyleName, TrainOrder, TrainParameters, Wishes};
@@ -52,7 +52,7 @@ impl Intake {
             parameters.learning_rate = TrainParameters::rate_from_chance(parameters.recipe);
         }
         let input = self.check_artwork(artwork, recipe.size).await?;
-        let memory_bytes = self.training_memory(&recipe, &input)?;
+        let memory_bytes = self.training_memory(&recipe, &input, &parameters.dataset)?;
         // Two who want the same name at the same time must not both find it free.
         let naming = Some(Arc::clone(&self.0.naming).lock_owned().await);
         self.check_name(&parameters)?;
@@ -115,10 +115,12 @@ impl Intake {
     }
 
     /// Returns what a training needs, and refuses one that can never run.
-    fn training_memory(&self, recipe: &Recipe, artwork: &Checked) -> Result<u64, Refusal> {
+    fn training_memory(&self, recipe: &Recipe, artwork: &Checked, dataset: &str) -> Result<u64, Refusal> {
         let header = &artwork.header;
-        let needed = recipe.memory_bytes(header.width, header.height).max(header.decoding_bytes);
-        let budget = self.config().limits.memory_bytes;
+        let limits = &self.config().limits;
+        let reading = if dataset == BUILTIN_DATASET { 0 } else { reading_bytes(Limits { pixels: limits.pixels }) };
+        let needed = (recipe.memory_bytes(header.width, header.height) + reading).max(header.decoding_bytes);
+        let budget = limits.memory_bytes;
         if needed <= budget {
             return Ok(needed);
         }

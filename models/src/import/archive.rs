@@ -1,6 +1,6 @@
 //! Archives of a folder, unpacked in memory: bounded in entries and bytes, plain files only.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Component, Path};
 
 use flate2::read::GzDecoder;
@@ -30,13 +30,14 @@ pub(super) fn open(bytes: &[u8], limits: &PackageLimits) -> Result<Option<Files>
         unzip(bytes, &mut unpacked)?;
     } else if bytes.starts_with(&[0x1f, 0x8b]) {
         // Twice the limit leaves room for tar's own blocks; what the entries hold is counted again below.
-        let most = 2 * limit;
-        let mut tar = Vec::new();
-        GzDecoder::new(bytes).take(most + 1).read_to_end(&mut tar).map_err(|error| invalid(&error))?;
-        if tar.len() as u64 > most {
+        let mut tar = GzDecoder::new(bytes).take(2 * limit + 1);
+        // To its very end, where its checksum is.
+        let read = untar(&mut tar, &mut unpacked)
+            .and_then(|()| io::copy(&mut tar, &mut io::sink()).map_err(|error| invalid(&error)));
+        if tar.limit() == 0 {
             return Err(unpacked.too_large());
         }
-        untar(&tar, &mut unpacked)?;
+        read?;
     } else if bytes.get(257..262) == Some(b"ustar") {
         untar(bytes, &mut unpacked)?;
     } else {
@@ -59,7 +60,7 @@ fn unzip(bytes: &[u8], unpacked: &mut Unpacked) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn untar(bytes: &[u8], unpacked: &mut Unpacked) -> Result<(), ImportError> {
+fn untar(bytes: impl Read, unpacked: &mut Unpacked) -> Result<(), ImportError> {
     let mut archive = tar::Archive::new(bytes);
     for entry in archive.entries().map_err(|error| invalid(&error))? {
         let entry = entry.map_err(|error| invalid(&error))?;

@@ -8,9 +8,16 @@ pub enum ImportError {
     /// None of the formats that can be imported.
     #[error(
         "this is none of the formats that can be imported: a style package (folder or .safetensors), a deeplearn.js \
-         checkpoint folder, a pytorch/examples state dict, or a tar, tar.gz or zip archive of one of these"
+         checkpoint folder, a pytorch/examples state dict as .safetensors, or a tar, tar.gz or zip archive of one of these"
     )]
     FormatUnknown,
+    /// A file of `torch.save`.
+    #[error(
+        "this is a file of torch.save, and only its tensors can be imported: where there is Python, \
+         `safetensors.torch.save_file(torch.load(\"style.pth\", weights_only=True), \"style.safetensors\")` makes a file of \
+         them"
+    )]
+    Pickled,
     /// The archive is damaged or uses a part of its format that can't be read.
     #[error("the archive can't be read: {detail}")]
     ArchiveInvalid {
@@ -47,7 +54,7 @@ impl ImportError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::FormatUnknown => "format_unknown",
+            Self::FormatUnknown | Self::Pickled => "format_unknown",
             Self::ArchiveInvalid { .. } => "archive_invalid",
             Self::ArchiveHostile { .. } => "archive_hostile",
             Self::ArchiveTooLarge { .. } => "too_large",

@@ -228,6 +228,9 @@ fn what_is_none_of_the_formats_is_refused_with_what_would_do() {
     for bytes in [&b""[..], b"GIF89a", &[0; 600], &zip(&one_file("readme.txt", b"hello"))] {
         refused(bytes, "format_unknown", "style package");
     }
+    for bytes in [&zip(&one_file("mosaic/data.pkl", b"\x80\x02."))[..], b"\x80\x02\x8a\x0al\xfc"] {
+        refused(bytes, "format_unknown", "save_file(torch.load");
+    }
     refused(&safetensors(&net("house").1), "manifest_missing", "architecture");
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(read(empty.path(), "", &LIMITS).unwrap_err().code(), "format_unknown");

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::layout::Shape;
 use super::simd::{Block, LANES, Simd};
+use crate::network::reflect;
 
 /// Scale and shift of one channel block: `x * scale + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,20 +145,9 @@ pub(crate) fn at(border: Border, index: isize, side: usize) -> Option<usize> {
     }
     match border {
         Border::Zero => None,
-        Border::Reflect => Some(mirror(index, side)),
+        Border::Reflect => Some(reflect(index, side)),
         Border::Edge => Some(if index < 0 { 0 } else { side - 1 }),
     }
-}
-
-/// Returns the index of `0..side` that a mirror at both edges shows at `index`, however far outside.
-#[must_use]
-pub(crate) fn mirror(index: isize, side: usize) -> usize {
-    let last = side as isize - 1;
-    if last < 1 {
-        return 0;
-    }
-    let folded = index.rem_euclid(2 * last);
-    folded.min(2 * last - folded) as usize
 }
 
 /// The part of an enlarged, bordered tensor that a task needs.

@@ -7,8 +7,13 @@ use sha2::{Digest, Sha256};
 use super::levels::{LEAST_PX, Level, longest_artwork_side};
 use crate::losses::LossWeights;
 use crate::picture::Picture;
+use crate::text::hexadecimal;
 use crate::training::{RecipeError, TrainError, check_artwork, planes, with_shorter_side};
 use crate::vgg;
+
+/// Bytes of each pixel of a decoded artwork, and of what scaling it takes for a while.
+const ARTWORK_BYTES: u64 = 4;
+const SCALING_BYTES: u64 = 11;
 
 /// How the pixels are optimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,19 +87,29 @@ impl PaintRecipe {
         }
     }
 
-    /// Returns the bytes of the machine's memory that a painting of this size takes at its peak.
+    /// Returns the bytes of the machine's memory that a painting of this size takes at its peak, after artworks of these
+    /// widths and heights; without any, as after small square ones.
     ///
     /// They are counted for the processor. A graphics processor holds pictures and features in memory of its own, which
     /// nobody counts beforehand; of the machine's it takes less than this.
     #[must_use]
-    pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
+    pub fn memory_bytes(&self, width: u32, height: u32, artworks: &[(u32, u32)]) -> u64 {
         let side = u64::from(longest_artwork_side(width, height));
-        let pixels = (u64::from(width.max(LEAST_PX)) * u64::from(height.max(LEAST_PX))).max(side * side);
+        // An artwork is looked at with its shorter side scaled to this.
+        let looked_at = |(width, height): &(u32, u32)| {
+            let (longer, shorter) = (u64::from(*width.max(height)), u64::from(*width.min(height)).max(1));
+            side * (side * longer).div_ceil(shorter)
+        };
+        let sizes = artworks.iter().map(|(width, height)| u64::from(*width) * u64::from(*height));
+        let kept = sizes.clone().sum::<u64>() * ARTWORK_BYTES + artworks.iter().map(looked_at).sum::<u64>() * 12;
+        let scaling = sizes.max().unwrap_or(0) * SCALING_BYTES;
+        let largest = artworks.iter().map(looked_at).max().unwrap_or(0).max(side * side);
+        let pixels = (u64::from(width.max(LEAST_PX)) * u64::from(height.max(LEAST_PX))).max(largest);
         let remembered = match self.optimizer {
             Optimizer::Adam => 4,
             Optimizer::Lbfgs => 2 * crate::optim::LBFGS_MEMORY as u64 + 6,
         };
-        vgg::LOADED_BYTES + pixels * (vgg::BYTES_PER_PIXEL + 12 * remembered)
+        vgg::LOADED_BYTES + pixels * (vgg::BYTES_PER_PIXEL + 12 * remembered) + kept + scaling
     }
 }
 
@@ -153,6 +168,6 @@ impl Commission {
             hash.update(format!("{artwork:?} {weight}"));
             hash.update(artwork.rgb());
         }
-        hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        hexadecimal(&hash.finalize())
     }
 }

@@ -135,3 +135,13 @@ fn a_commission_that_cannot_be_painted_is_refused_with_the_reason() {
     let checkpoint = Painter::begin(&compute, vgg(), whole).unwrap().checkpoint();
     assert!(matches!(Painter::resume(&compute, vgg(), other, &checkpoint), Err(TrainError::Checkpoint)));
 }
+
+#[test]
+fn long_large_and_many_artworks_are_counted() {
+    let recipe = PaintRecipe::default();
+    let needed = |artworks: &[(u32, u32)]| recipe.memory_bytes(300, 300, artworks);
+    assert!(needed(&[(100, 100)]) < needed(&[]) + (2 << 20));
+    assert!(needed(&[(2400, 300)]) > needed(&[(300, 300)]) * 3 / 2, "it is looked at as long as it is");
+    let large = 6300 * 6300 * 3;
+    assert!(needed(&[(6300, 6300); 8]) > needed(&[(6300, 6300)]) + 7 * large, "all are kept");
+}

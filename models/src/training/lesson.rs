@@ -1,5 +1,7 @@
 //! What a run needs to know, checked.
 
+use std::borrow::Cow;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -113,7 +115,10 @@ pub fn check_artwork(artwork: &Picture, crop: u32) -> Result<(), TrainError> {
 
 /// Returns a picture scaled so that its shorter side is `side_px`, on white.
 pub(crate) fn with_shorter_side(picture: &Picture, side_px: u32) -> Picture {
-    let flat = picture.clone().flattened_on_white();
+    let flat = match picture.alpha() {
+        Some(_) => Cow::Owned(picture.clone().flattened_on_white()),
+        None => Cow::Borrowed(picture),
+    };
     let scale = f64::from(side_px) / f64::from(flat.width().min(flat.height()));
     let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
     flat.resized(scaled(flat.width()), scaled(flat.height())).expect("sides are at least one pixel")

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::picture::{self, Limits, Picture};
+use crate::picture::{self, Limits, Picture, PictureError};
 
 /// The most files of one folder that are looked at.
 const MOST_FILES: usize = 1_000_000;
@@ -14,6 +14,10 @@ const MOST_FILES: usize = 1_000_000;
 const FILE_BYTES: u64 = 256 << 20;
 /// Decoded photos that are kept, in bytes: a set that fits is decoded once.
 pub(super) const KEPT_BYTES: usize = 256 << 20;
+/// Photos of more pixels are read one at a time.
+const SMALL_PIXELS: u64 = 4_000_000;
+/// What reading a photo takes at most for each of its pixels, decoded or being scaled.
+const READING_BYTES: u64 = 13;
 /// A set of fewer photos is varied more strongly.
 const FEW: usize = 64;
 /// The most files that are looked at before a training is accepted.
@@ -30,6 +34,8 @@ struct Library {
     files: Vec<File>,
     limits: Limits,
     kept: Mutex<Kept>,
+    /// Held while a large photo is read.
+    large: Mutex<()>,
     skipped: Mutex<BTreeMap<usize, String>>,
 }
 
@@ -42,6 +48,12 @@ enum File {
 struct Kept {
     photos: HashMap<usize, Arc<Picture>>,
     bytes: usize,
+}
+
+/// Returns the bytes that reading a folder's photos takes at most, while a training uses them.
+#[must_use]
+pub fn reading_bytes(limits: Limits) -> u64 {
+    limits.pixels.saturating_add(SMALL_PIXELS).saturating_mul(READING_BYTES)
 }
 
 /// A file that was passed over.
@@ -150,7 +162,14 @@ impl Photos {
     }
 
     fn new(name: String, files: Vec<File>, limits: Limits) -> Self {
-        Self(Arc::new(Library { name, files, limits, kept: Mutex::default(), skipped: Mutex::default() }))
+        Self(Arc::new(Library {
+            name,
+            files,
+            limits,
+            kept: Mutex::default(),
+            large: Mutex::default(),
+            skipped: Mutex::default(),
+        }))
     }
 
     /// Looks, without decoding pixels, whether there is a photo for crops of `size` pixels.
@@ -239,7 +258,12 @@ impl Photos {
     }
 
     fn read(&self, number: usize, size: u32) -> Result<Picture, String> {
-        let (_, photo) = picture::decode(&self.bytes(number)?, self.0.limits).map_err(|error| error.to_string())?;
+        let bytes = self.bytes(number)?;
+        let said = |error: PictureError| error.to_string();
+        let header = picture::probe(&bytes, self.0.limits).map_err(said)?;
+        let is_large = u64::from(header.width) * u64::from(header.height) > SMALL_PIXELS;
+        let _alone = is_large.then(|| lock(&self.0.large));
+        let (_, photo) = picture::decode(&bytes, self.0.limits).map_err(said)?;
         check_side(photo.width(), photo.height(), size)?;
         let shorter = photo.width().min(photo.height());
         Ok(super::lesson::with_shorter_side(&photo, shorter.clamp(size, 2 * size)))

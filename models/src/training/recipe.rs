@@ -7,6 +7,7 @@ use super::photos::KEPT_BYTES;
 use crate::arch::{self, Parameters};
 use crate::losses::{LossWeights, Recipe as Formulas};
 use crate::network::{Network, NormKind};
+use crate::text::hexadecimal;
 use crate::vgg;
 
 /// Steps of linear warm-up.
@@ -171,7 +172,8 @@ impl Recipe {
         (house.describe)(&self.parameters()).expect("a checked recipe describes a network")
     }
 
-    /// Returns the bytes of the machine's memory that a run takes at its peak, for an artwork of this width and height.
+    /// Returns the bytes of the machine's memory that a run takes at its peak, for an artwork of this width and height,
+    /// beside what reading photos of its own takes ([`reading_bytes`](super::reading_bytes)).
     ///
     /// They are counted for the processor. A graphics processor holds pictures and features in memory of its own, which
     /// nobody counts beforehand; of the machine's it takes less than this.
@@ -213,6 +215,6 @@ impl Recipe {
 
     /// Returns a digest of everything that decides how a run goes, so that a checkpoint knows its own lesson.
     pub(super) fn fingerprint(&self) -> String {
-        Sha256::digest(format!("{self:?}")).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        hexadecimal(&Sha256::digest(format!("{self:?}")))
     }
 }

@@ -258,7 +258,7 @@ fn the_console_counts_memory_as_the_daemon_does() {
         let painting = |size| Parameters::Paint(paint(size).fill(1, OutputFormat::Png).unwrap());
         let size = models::picture::size_with_longest(900, 641, 333, models::picture::Limits::default()).unwrap();
         for (wanted, (width, height)) in [(None, (900, 641)), (Some(333), size)] {
-            let daemon = recipe.memory_bytes(width, height);
+            let daemon = recipe.memory_bytes(width, height, &[]);
             assert_eq!(memory_bytes(&painting(wanted), Some((900, 641))), Some(daemon), "{optimizer} {wanted:?}");
         }
         assert_eq!(memory_bytes(&painting(None), None), None);

@@ -96,13 +96,13 @@ impl Opening for TrainingOpening {
 pub(super) fn painting(compute: &Arc<Compute>, eyes: &LossEyes, commission: PixelCommission) -> Box<dyn Opening> {
     let PixelCommission { parameters, photo, artworks, checkpoint } = commission;
     let artworks = artworks.into_iter().zip(parameters.artwork_weights.iter().copied()).collect();
-    let commission = Commission { recipe: recipe::painting(&parameters), photo, artworks };
+    let commission = Arc::new(Commission { recipe: recipe::painting(&parameters), photo, artworks });
     let (compute, mut eyes) = (Arc::clone(compute), eyes.opening());
     Box::new(move || {
         let Some(vgg) = eyes.advance()? else { return Ok(None) };
         let painter = match &checkpoint {
-            Some(bytes) => Painter::resume(&compute, vgg, commission.clone(), bytes)?,
-            None => Painter::begin(&compute, vgg, commission.clone())?,
+            Some(bytes) => Painter::resume(&compute, vgg, Arc::clone(&commission), bytes)?,
+            None => Painter::begin(&compute, vgg, Arc::clone(&commission))?,
         };
         let course: Box<dyn Course> = Box::new(Painting::new(&compute, painter));
         Ok(Some(course))

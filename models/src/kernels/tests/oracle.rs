@@ -71,7 +71,7 @@ impl Plainly {
             if (0..side as isize).contains(&index) {
                 return Some(index as usize / self.repeat);
             }
-            self.reflect.then(|| crate::kernels::source::mirror(index, side) / self.repeat)
+            self.reflect.then(|| crate::network::reflect(index, side) / self.repeat)
         };
         for n in 0..shape.batch {
             for (o, c) in (0..self.outputs).flat_map(|o| (0..shape.channels).map(move |c| (o, c))) {

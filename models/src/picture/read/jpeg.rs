@@ -22,8 +22,9 @@ pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureErro
     let padded_width = width.next_multiple_of(8 * sampling(|component| component.horizontal_sampling));
     let padded_height = height.next_multiple_of(8 * sampling(|component| component.vertical_sampling));
     let components = outline.components.len() as u64;
-    // With several scans all coefficients wait as 16-bit numbers for the last one; with one scan only a row of blocks does.
-    let waiting_rows = if outline.scans > 1 { padded_height } else { 64 };
+    // With several scans all coefficients wait as 16-bit numbers for the last one, and in a progressive file always; else
+    // only a row of blocks does.
+    let waiting_rows = if outline.scans > 1 || outline.is_progressive { padded_height } else { 64 };
     let decoder_bytes = u64::from(width) * u64::from(height) * components
         + u64::from(padded_width) * u64::from(waiting_rows) * components * 2
         + outline.end as u64;

@@ -37,6 +37,9 @@ pub(super) fn survey(bytes: &[u8], limits: Limits) -> Result<Survey, PictureErro
     let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).unwrap_or(None);
     let orientation = orientation.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms);
     let layout = if tiff_palette::is_used(&mut decoder) {
+        if decoder.find_tag_unsigned::<u16>(Tag::BitsPerSample).map_err(refuse)?.is_some_and(|bits| bits > 8) {
+            return Err(unsupported("a palette of more than 256 colours"));
+        }
         Layout { colour: Colour::Rgb, bits: 8 }
     } else {
         layout(&mut decoder)?

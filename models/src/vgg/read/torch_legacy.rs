@@ -57,6 +57,9 @@ pub(super) fn read<R: Read + Seek>(file: &mut R) -> Result<VggWeights, VggProble
             return Err(VggProblem::damaged(format!("the storage `{}` has another size than stated", printable(key))));
         }
         for (i, place) in wanted.remove(key.as_str()).unwrap_or_default() {
+            if place.number.bytes() != width {
+                return Err(VggProblem::damaged(format!("the storage `{}` is of two kinds at once", printable(key))));
+            }
             file.seek(SeekFrom::Start(at + 8 + place.offset * width as u64))?;
             let mut bytes = vec![0; place.count * width];
             file.read_exact(&mut bytes)?;

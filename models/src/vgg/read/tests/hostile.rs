@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::pickle::{Pickle, Value};
 use super::super::{VggProblem, weights};
 use super::mat_writer::{cell, header, packed, structure};
-use super::torch_writer::{deep, name, pickle, text};
+use super::torch_writer::{deep, name, of_two_kinds, pickle, text};
 use super::{Form, layers, safetensors, write};
 use crate::vgg::weights::Reading;
 
@@ -49,6 +49,12 @@ fn what_is_no_such_file_is_told_from_what_it_is() {
         let found = refusal(bytes);
         assert!(found.starts_with("is none of the files") && found.contains(expected), "{found}");
     }
+}
+
+#[test]
+fn a_storage_of_two_kinds_is_refused() {
+    let found = refusal(&of_two_kinds(&layers(Reading::TORCHVISION)));
+    assert!(found.contains("the storage `94000000` is of two kinds at once"), "{found}");
 }
 
 #[test]

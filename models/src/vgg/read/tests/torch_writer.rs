@@ -111,6 +111,20 @@ pub(super) fn deep() -> Vec<u8> {
 
 /// The container before, as Python 2 wrote it: texts of bytes, and dictionaries made of lists of pairs.
 pub(super) fn legacy(layers: &Layers) -> Vec<u8> {
+    legacy_beside(layers, &[])
+}
+
+/// One whose first storage is of 64-bit numbers for another tensor.
+pub(super) fn of_two_kinds(layers: &Layers) -> Vec<u8> {
+    let count = layers[0].0.len() + 1;
+    let parts =
+        [text("storage"), name("torch.DoubleStorage"), text("94000000"), text("cpu"), int(count), b"N".to_vec()];
+    let storage = [tuple(&parts), b"Q".to_vec()].concat();
+    let other = tensor("torch._utils._rebuild_tensor", storage, &[1], &[]);
+    legacy_beside(layers, &[b"](".to_vec(), old_text("other"), other, b"e".to_vec()].concat())
+}
+
+fn legacy_beside(layers: &Layers, others: &[u8]) -> Vec<u8> {
     let magic = [&[0x8a, 10], &0x1950_a86a_20f9_469c_fc6c_u128.to_le_bytes()[..10]].concat();
     let about = [b"}(".to_vec(), text("protocol_version"), b"M\xe9\x03".to_vec(), text("little_endian"), vec![0x88]];
     let mut file = [pickle(&magic), pickle(b"M\xe9\x03"), pickle(&[&about.concat()[..], b"u"].concat())].concat();
@@ -124,7 +138,7 @@ pub(super) fn legacy(layers: &Layers) -> Vec<u8> {
         numbers.extend((values.len() as u64 + 1).to_le_bytes());
         numbers.extend(raw(values));
     }
-    let pairs = [&body[..], b"e"].concat();
+    let pairs = [&body[..], others, b"e"].concat();
     file.extend(pickle(&[name("collections.OrderedDict"), pairs, b"\x85R".to_vec()].concat()));
     file.extend(pickle(&[&keys[..], b"e"].concat()));
     file.extend(numbers);
