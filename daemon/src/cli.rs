@@ -26,7 +26,7 @@ use failure::Failure;
 
 /// Turns photos into paintings: the daemon.
 #[derive(Parser)]
-#[command(name = "atelierd", version, about, disable_version_flag = true)]
+#[command(name = "atelierd", version, about)]
 struct Cli {
     #[command(flatten)]
     options: Options,

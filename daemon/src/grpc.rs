@@ -53,6 +53,12 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest[0] == b'+' || rest[0] == b';')
 }
 
+/// Says whether a path is that of a call: its body is a stream of messages, whose content is counted where it is taken.
+#[must_use]
+pub fn is_call(path: &str) -> bool {
+    path.starts_with("/atelier.v1.") || path.starts_with("/grpc.")
+}
+
 /// Answers a gRPC request with a refusal, as its handler would have done.
 #[must_use]
 pub fn refuse(refusal: Refusal) -> Response {

@@ -50,6 +50,7 @@ mod train;
 mod upload;
 
 pub use listen::Listeners;
+pub(crate) use results::names_etag;
 
 /// What the front door serves, and within which limits.
 pub struct Front {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use models::picture::Limits;
-use protocol::{Device, ErrorCode, Mail, StateName};
+use protocol::{Device, ErrorCode, Mail, MailState, StateName};
 use registry::Registry;
 use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
@@ -51,6 +51,9 @@ pub use stylize::StylizeOrder;
 pub use submit::Submission;
 pub use ticket::Ticket;
 pub use watch::Watcher;
+
+/// As many mails are listed that have been sent or given up.
+const ENDED_MAILS: usize = 200;
 
 /// The use cases. Cheap to clone.
 #[derive(Clone)]
@@ -83,6 +86,8 @@ struct House {
     snapshot: tokio::sync::Mutex<Option<Arc<Shown>>>,
     /// Held by whoever measures a style.
     measuring: Arc<Semaphore>,
+    /// Held while a package is unpacked and read: a small one can become a large one.
+    importing: Arc<tokio::sync::Mutex<()>>,
     began: Instant,
     draining: AtomicBool,
 }
@@ -112,6 +117,7 @@ impl Intake {
             footprints: Arc::default(),
             recipients: Mutex::new(recent_recipients(&store)),
             measuring: Arc::new(Semaphore::new(1)),
+            importing: Arc::default(),
             config,
             store,
             spool,
@@ -163,7 +169,7 @@ impl Intake {
         self.0.live.devices()
     }
 
-    /// Lists the outbox, newest first.
+    /// Lists the outbox, newest first: every mail that is to be sent, and the newest of the others.
     ///
     /// # Errors
     /// `storage_failed`.
@@ -171,7 +177,17 @@ impl Intake {
         let store = self.0.store.clone();
         blocking(move || {
             let with_mail = store.summaries(|summaries| {
-                summaries.newest_first().filter(|(_, job)| job.mail.is_some()).map(|(id, _)| id).collect::<Vec<_>>()
+                let mut room = ENDED_MAILS;
+                let mut is_listed = |state| match state {
+                    MailState::Pending | MailState::Queued => true,
+                    MailState::Sent | MailState::Failed => {
+                        let is_listed = room > 0;
+                        room = room.saturating_sub(1);
+                        is_listed
+                    }
+                };
+                let listed = summaries.newest_first().filter(|(_, job)| job.mail.is_some_and(&mut is_listed));
+                listed.map(|(id, _)| id).collect::<Vec<_>>()
             });
             let mut mails = Vec::new();
             for id in with_mail {

@@ -4,6 +4,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::http::names_etag;
+use crate::spool::hex;
+
 /// Nothing from elsewhere, no inline script; pictures may also be those that the page itself has in hand.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -19,7 +22,7 @@ pub(crate) const INDEX: &str = "index.html";
 pub(crate) fn file(name: &str, wanted: &HeaderMap) -> Option<Response> {
     let file = Files::get(name)?;
     let etag = etag(&file);
-    let is_known = wanted.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes());
+    let is_known = names_etag(wanted, &etag);
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_owned().into_response() };
     let headers = response.headers_mut();
@@ -27,13 +30,12 @@ pub(crate) fn file(name: &str, wanted: &HeaderMap) -> Option<Response> {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // Asked for anew each time, answered with 304 until the daemon itself is a new one.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::ETAG, etag);
+    headers.insert(header::ETAG, HeaderValue::from_str(&etag).expect("hexadecimal digits are a header's text"));
     Some(response)
 }
 
-fn etag(file: &EmbeddedFile) -> HeaderValue {
-    let digest = file.metadata.sha256_hash().iter().fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
-    HeaderValue::from_str(&format!("\"{digest}\"")).expect("hexadecimal digits are a header's text")
+fn etag(file: &EmbeddedFile) -> String {
+    format!("\"{}\"", hex(&file.metadata.sha256_hash()))
 }
 
 fn media_type(name: &str) -> &'static str {

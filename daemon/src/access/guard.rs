@@ -139,8 +139,12 @@ impl Guard {
         let rules = self.rules();
         let host = match knock.peer {
             Peer::Tcp(_) => rules.hosts.check(knock.version, knock.uri, knock.headers)?,
-            // No browser speaks to a Unix socket, and its clients name any host or none.
-            Peer::Unix => knock.uri.authority().and_then(|host| Authority::parse(host.as_str())),
+            // No name can be turned to a Unix socket: a client names any host or none, a proxy the one that it was asked for.
+            Peer::Unix => {
+                let named = knock.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                let host = knock.uri.authority().map(axum::http::uri::Authority::as_str).or(named);
+                host.and_then(Authority::parse)
+            }
         };
         rules.hosts.check_origin(knock.method, knock.headers, host.as_ref())?;
         let caller = self.identify(knock, now);

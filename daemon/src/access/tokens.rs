@@ -104,7 +104,7 @@ pub fn list(path: &Path) -> Result<Vec<Token>, TokensError> {
     let malformed = |reason: String| TokensError::Malformed { path: path.to_path_buf(), reason };
     // Only the line is told: the parser would quote the file's content.
     let file: TokensToml = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         malformed(format!("line {line}: {}", error.message()))
     })?;
     file.token
@@ -304,6 +304,9 @@ mod tests {
         std::fs::write(&path, "[[token]]\nname = \"a\"\nrole = \"king\"\nsha256 = \"00\"\n").unwrap();
         let refused = keyring.reload().unwrap_err().to_string();
         assert!(refused.contains("line 3"), "{refused}");
+        std::fs::write(&path, "[[token]]\nname = \"a\"\nrole = \"view\"\ncolour = \"red\"\n").unwrap();
+        let refused = keyring.reload().unwrap_err().to_string();
+        assert!(refused.contains("line 4"), "{refused}");
         assert!(keyring.find(&fingerprint(&token)).is_some());
     }
 

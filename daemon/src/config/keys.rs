@@ -3,6 +3,7 @@
 use super::draft::{Draft, TransportName};
 use super::value::Value;
 use super::{Config, LossNetwork, SmtpSecurity};
+use crate::access::host::Authority;
 use crate::mail::policy::Pattern;
 
 /// One key of the configuration.
@@ -76,7 +77,14 @@ pub(super) const KEYS: &[Key] = &[
         draft.config.server.public_url = Some(super::draft::public_url(&value.text()?)?);
         Ok(())
     }),
-    live!("server.allowed_hosts", put!(config.server.allowed_hosts = list)),
+    live!("server.allowed_hosts", |draft, value| {
+        let hosts = value.list()?;
+        if let Some(wrong) = hosts.iter().find(|host| Authority::parse(host).is_none()) {
+            return Err(format!("expected names or addresses such as \"nas.lan\", found {wrong:?}"));
+        }
+        draft.config.server.allowed_hosts = hosts;
+        Ok(())
+    }),
     fixed!("auth.tokens_file", auth.tokens_file, put!(config.auth.tokens_file = some path)),
     fixed!("auth.open", auth.open, put!(config.auth.open = flag)),
     fixed!("data.dir", data.dir, put!(config.data.dir = path)),

@@ -80,6 +80,10 @@ fn a_bad_value_is_named_with_its_file_line_and_key() {
             "2: devices.use: \"gpu\" is no device; expected \"auto\", \"cpu\", \"cpu:2\", \"cuda:0\" or \"metal\"",
         ),
         (
+            "[server]\nallowed_hosts = [\"nas.lan\", \"https://nas.lan\"]",
+            "2: server.allowed_hosts: expected names or addresses such as \"nas.lan\", found \"https://nas.lan\"",
+        ),
+        (
             "[mail]\nallow = [\"*.org\"]",
             "2: mail.allow: \"*.org\" is not a pattern of recipients: write \"*@example.org\", \"me@example.org\" or \"*\"",
         ),

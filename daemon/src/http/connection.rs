@@ -23,7 +23,6 @@ use tower::Service;
 use super::Patience;
 use super::accept::Visitor;
 use super::body::{Arriving, Held};
-use crate::access::guard::is_probe;
 use crate::grpc;
 use crate::intake::Intake;
 
@@ -44,7 +43,7 @@ pub(super) struct Settings {
 pub(super) enum Purpose {
     /// Whatever it asks for.
     Anything,
-    /// Questions about health; any other is its last.
+    /// One question about health.
     Health,
 }
 
@@ -76,10 +75,9 @@ pub(super) async fn converse<S: Socket>(visitor: Visitor<S>, router: Router, set
         let (guest, unread, intake) = (Arc::clone(&guest), Arc::clone(&unread), settings.intake);
         hyper::service::service_fn(move |request: Request<Incoming>| {
             let (held, arrived, unread) = (guest.begin(), Arc::default(), Arc::clone(&unread));
-            let is_grpc = grpc::is_grpc(request.headers());
-            let limit = if is_grpc { u64::MAX } else { intake.config().limits.upload_bytes };
+            let is_call = grpc::is_call(request.uri().path());
+            let limit = if is_call { u64::MAX } else { intake.config().limits.upload_bytes };
             let is_alone = request.version() < Version::HTTP_2;
-            let may_stay = purpose == Purpose::Anything || is_probe(request.uri().path());
             let mut request = request.map(|body| Body::new(Arriving::new(body, patience, limit, Arc::clone(&arrived))));
             request.extensions_mut().insert(peer);
             let answer = router.clone().call(request);
@@ -88,7 +86,7 @@ pub(super) async fn converse<S: Socket>(visitor: Visitor<S>, router: Router, set
                 // What is left of a body stands where the next request would: then this one is the last.
                 let is_unread = is_alone && !arrived.load(Ordering::Relaxed);
                 unread.fetch_or(is_unread, Ordering::Relaxed);
-                if is_unread || !may_stay {
+                if is_unread {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response.map(|body| Held::new(body, held)))
@@ -96,7 +94,7 @@ pub(super) async fn converse<S: Socket>(visitor: Visitor<S>, router: Router, set
         })
     };
     let io = TokioIo::new(Steady::new(stream, patience.reader, unread));
-    let builder = builder(patience);
+    let builder = builder(patience, purpose);
     let mut connection = pin!(builder.serve_connection(io, service));
     tokio::select! {
         ended = connection.as_mut() => return log(ended),
@@ -117,12 +115,13 @@ fn log(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     }
 }
 
-fn builder(patience: Patience) -> auto::Builder<TokioExecutor> {
+fn builder(patience: Patience, purpose: Purpose) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
+        .keep_alive(purpose == Purpose::Anything)
         .max_headers(100)
         .max_buf_size(64 * 1024);
     builder

@@ -3,9 +3,12 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use protocol::ErrorCode;
+use protocol::{ErrorCode, PaintOrder};
 
 use crate::refusal::Refusal;
+
+/// How often a field may be given that may be more than once.
+const MOST_TIMES: usize = PaintOrder::MOST_ARTWORKS;
 
 /// Fields by name. Taking one removes it.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Fields {
     /// Adds a field.
     ///
     /// # Errors
-    /// `invalid_field` when it is unknown, or given twice and not one of those that may be.
+    /// `invalid_field` when it is unknown, or given more often than it may be.
     pub(super) fn add(&mut self, name: &str, value: String) -> Result<(), Refusal> {
         let name = self.expect(name)?;
         self.given.push((name, value));
@@ -61,10 +64,12 @@ impl Fields {
             };
             return Err(invalid(name, &format!("is not a known field; {known}")));
         };
-        if self.given.iter().any(|(given, _)| given == name) && !self.repeatable.contains(name) {
-            return Err(invalid(name, "is given twice"));
+        let times = self.given.iter().filter(|(given, _)| given == name).count();
+        match self.repeatable.contains(name) {
+            false if times > 0 => Err(invalid(name, "is given twice")),
+            true if times == MOST_TIMES => Err(invalid(name, &format!("is given more than {MOST_TIMES} times"))),
+            _ => Ok(name),
         }
-        Ok(name)
     }
 
     /// Takes a text.
@@ -200,6 +205,10 @@ mod tests {
         let refusal = fields.reals("weight").unwrap_err();
         assert_eq!(refusal.detail, "\"weight\": expected a number, not \"heavy\"");
         assert_eq!(fields.number::<u32>("size").unwrap(), Some(7));
+        while fields.given.len() < MOST_TIMES {
+            fields.add("weight", "1".to_owned()).unwrap();
+        }
+        assert_eq!(fields.expect("weight").unwrap_err().detail, "\"weight\" is given more than 8 times");
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub(super) async fn gate(State(server): State<Arc<Server>>, mut request: Request
     };
     let place = server.places(caller.as_ref()).try_enter();
     if place.is_none() && !is_probe(request.uri().path()) {
-        let detail = "too many requests at once: limits.connections is reached";
+        let detail = match &caller {
+            Some(_) => "too many requests at once: limits.connections is reached",
+            None => "too many requests at once without a token",
+        };
         let refusal = Refusal::new(ErrorCode::RateLimited, detail).retry_after(Duration::from_secs(1));
         return Refused::from(refusal).into_response();
     }
@@ -57,8 +60,7 @@ fn is_stream(response: &Response) -> bool {
 fn admit(server: &Server, request: &Request) -> Result<Option<Caller>, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let limit = server.config().limits.upload_bytes;
-    // A gRPC body is a stream of messages; their content is counted where it is taken.
-    if length.is_some_and(|length: u64| length > limit) && !grpc::is_grpc(request.headers()) {
+    if length.is_some_and(|length: u64| length > limit) && !grpc::is_call(request.uri().path()) {
         return Err(too_large(limit));
     }
     let knock = Knock {

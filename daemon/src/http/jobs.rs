@@ -87,6 +87,7 @@ pub(super) async fn cancel(
 #[expect(dead_code, reason = "it describes the document; null and absent differ, so it is read by hand")]
 pub(super) struct JobChange {
     /// Which jobs go first.
+    #[schema(nullable = false)]
     priority: Option<Priority>,
     /// A person's own words; null clears them.
     note: Option<String>,

@@ -117,7 +117,7 @@ fn text(value: &str) -> HeaderValue {
 }
 
 /// Says whether `If-None-Match` names what there is.
-pub(super) fn names_etag(wanted: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn names_etag(wanted: &HeaderMap, etag: &str) -> bool {
     wanted
         .get_all(header::IF_NONE_MATCH)
         .into_iter()

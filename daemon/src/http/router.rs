@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
@@ -77,8 +78,8 @@ async fn index(headers: HeaderMap) -> Result<Response, Refused> {
     page::file(page::INDEX, &headers).ok_or_else(unknown)
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {
-    page::file(&name, &headers).ok_or_else(unknown)
+async fn asset(name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Refused> {
+    name.ok().and_then(|Path(name)| page::file(&name, &headers)).ok_or_else(unknown)
 }
 
 async fn unknown_route() -> Refused {

@@ -74,14 +74,14 @@ pub(super) async fn devices(State(server): State<Arc<Server>>, _: Caller) -> Jso
     Json(Devices { devices: server.intake.devices() })
 }
 
-/// The outbox, newest first.
+/// The outbox, newest first: every mail that is to be sent, and the newest 200 of the others.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Outbox {
     /// The mails.
     mail: Vec<Mail>,
 }
 
-/// Lists the outbox.
+/// Lists the outbox: every mail that is to be sent, and the newest 200 of the others.
 #[utoipa::path(
     get, path = "/v1/mail", tag = "state",
     responses((status = 200, description = "The mails.", body = Outbox)),

@@ -11,9 +11,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::extract::StylePath;
+use super::names_etag;
 use super::prefer::media_type;
 use super::refused::Refused;
-use super::results::names_etag;
 use super::server::Server;
 use super::upload::save;
 use crate::access::Caller;

@@ -57,14 +57,17 @@ impl Intake {
         self.config().limits.upload_bytes.max(PackageLimits::default().weights_bytes)
     }
 
-    /// Publishes an uploaded package or foreign weight file under a name, replacing what was there.
+    /// Publishes an uploaded package or foreign weight file under a name, replacing what was there. Others that come
+    /// meanwhile wait their turn.
     ///
     /// # Errors
     /// `invalid_package` with its reason; `storage_full`, `storage_failed`.
     pub async fn import_style(&self, caller: &Caller, name: StyleName, package: Draft) -> Result<Style, Refusal> {
         caller.require(Role::Admin)?;
         let registry = self.0.registry.clone();
+        let one_at_a_time = Arc::clone(&self.0.importing).lock_owned().await;
         blocking(move || {
+            let _one_at_a_time = one_at_a_time;
             let bytes = package.read().map_err(|error| storage_refusal(&error))?;
             let package = models::import::read_bytes(&bytes, name.as_str(), &PackageLimits::default())
                 .map_err(|error| Refusal::new(ErrorCode::InvalidPackage, error.to_string()))?;

@@ -22,6 +22,8 @@ const UNFINISHED = ["queued", "running", "paused"];
 const FATES = { pending: "follows", queued: "is on its way", sent: "is sent", failed: "could not be sent" };
 const BLANK = "/assets/favicon.svg";
 const PAGE_OF_JOBS = 24;
+/** A snapshot tells of so many jobs of each state. */
+const SNAPSHOT_JOBS = 200;
 const PATIENCE_MS = 3000;
 
 /** @param {string} id @returns {any} */
@@ -139,8 +141,11 @@ async function findAgain(id) {
 /** What is done about each kind of event. @type {Record<string, (news: any) => void>} */
 const ears = {
   snapshot(/** @type {{jobs: Job[], styles: Style[]}} */ snapshot) {
-    // It has the newest of each state. What was unfinished and isn't there has ended, or waits behind a long queue.
-    const unsure = [...jobs.values()].filter(({ state }) => UNFINISHED.includes(state)).map(({ id }) => id);
+    // It has the newest of each state. What was unfinished and isn't there has ended, or waits behind a long queue; what
+    // has ended and isn't there, although there is room, is forgotten.
+    const hasRoom = (/** @type {string} */ state) => snapshot.jobs.filter((job) => job.state === state).length < SNAPSHOT_JOBS;
+    const isUnsure = (/** @type {Job} */ { state }) => UNFINISHED.includes(state) || hasRoom(state);
+    const unsure = [...jobs.values()].filter(isUnsure).map(({ id }) => id);
     unsure.forEach((id) => jobs.delete(id));
     styles.clear();
     snapshot.jobs.forEach((job) => jobs.set(job.id, job));
@@ -158,7 +163,7 @@ const ears = {
   state(/** @type {Job} */ job) {
     const isOurs = photoOfJob.has(job.id) || isLesson(job);
     const isNews = jobs.get(job.id)?.state !== job.state && isOurs;
-    if (isNews) at("said").textContent = `${titleOf(job.style)}: ${describe(job)}`;
+    if (isNews) at("said").textContent = `${nameOf(job)}: ${describe(job)}`;
     jobs.set(job.id, job);
     drawJob(job.id);
     countQueue();
@@ -394,6 +399,9 @@ function complain(what, id = "problem") {
 /** @param {?string} style */
 const titleOf = (style) => styles.get(style ?? "")?.title ?? style ?? "";
 
+/** Says what a job is of: its style, or that it follows artworks without one. @param {Job} job */
+const nameOf = (job) => titleOf(job.style) || "Painted after artworks";
+
 /** @param {Job["progress"]} [progress] */
 const percent = (progress) => (progress?.total ? Math.floor((100 * progress.done) / progress.total) : 0);
 
@@ -420,7 +428,7 @@ function describe({ kind, state, queue_position: before, progress, eta_seconds: 
 
 /** Says everything about a job that a person may want to know. @param {Job} job */
 function describeWhole(job) {
-  const words = [titleOf(job.style), describe(job)];
+  const words = [nameOf(job), describe(job)];
   if (job.result) {
     const kilobytes = Math.ceil(job.result.bytes / 1000).toLocaleString("en");
     const seconds = (Date.parse(job.finished_at ?? "") - Date.parse(job.started_at ?? "")) / 1000;
@@ -572,7 +580,7 @@ function newCard(id) {
 
 /** @param {HTMLElement} card @param {Job} job */
 function drawCard(card, job) {
-  const [title, words, image] = [titleOf(job.style), describe(job), /** @type {any} */ (card.querySelector("img"))];
+  const [title, words, image] = [nameOf(job), describe(job), /** @type {any} */ (card.querySelector("img"))];
   const photo = photoOfJob.get(job.id)?.url;
   dress(card, {
     ".job-title": { textContent: title },

@@ -55,7 +55,11 @@ impl Draft {
         if self.bytes > self.limit {
             return Err(Refusal::new(
                 ErrorCode::UploadTooLarge,
-                format!("the file is larger than limits.upload_bytes ({} bytes); send a smaller one", self.limit),
+                format!(
+                    "the file is larger than the {} bytes that are taken; send a smaller one, or raise \
+                     limits.upload_bytes",
+                    self.limit
+                ),
             ));
         }
         self.hasher.update(bytes);

@@ -2,9 +2,12 @@
 //!
 //! `ATELIER_CROWD` multiplies the crowds of the default test and holds every answer about health to 100 ms.
 
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tests::picture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -310,6 +313,42 @@ async fn a_form_of_thousands_of_parts_and_a_token_of_megabytes_are_refused() {
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.expect("it is hung up on");
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+    siege.others_are_served().await;
+    siege.withstood().await;
+}
+
+/// A package of some hundred kilobytes, with weights of so many bytes.
+fn swelling(weights: u64) -> Vec<u8> {
+    let mut package = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    let mut add = |name: &str, bytes: u64, content: &mut dyn Read| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes);
+        header.set_mode(0o644);
+        package.append_data(&mut header, name, content).unwrap();
+    };
+    let manifest = "title = \"a\"\narchitecture = \"johnson\"\nweights = \"weights.safetensors\"";
+    add("style.toml", manifest.len() as u64, &mut manifest.as_bytes());
+    add("weights.safetensors", weights, &mut std::io::repeat(0).take(weights));
+    package.into_inner().unwrap().finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_packages_that_become_large_do_so_one_after_another() {
+    const WEIGHTS: u64 = 200 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let siege = Besieged::start(folder.path());
+    let package = swelling(WEIGHTS);
+    assert!(package.len() < 1 << 20);
+    let sent = (0..5).map(|number| {
+        let request = format!("PUT /v1/styles/swelling-{number} HTTP/1.1\r\nContent-Type: application/gzip");
+        let (siege, package) = (&siege, &package);
+        async move { siege.ask(&request, package).await }
+    });
+    for answer in futures::future::join_all(sent).await {
+        assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
+    }
+    let growth = siege.daemon.peak_bytes() - siege.memory;
+    assert!(growth < 2 * WEIGHTS, "{growth} bytes");
     siege.others_are_served().await;
     siege.withstood().await;
 }

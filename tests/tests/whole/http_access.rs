@@ -216,6 +216,15 @@ async fn the_unix_socket_serves_the_same() {
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("{\"name\":\"unix\",\"role\":\"admin\"}"),
         "{answer}"
     );
+    // The page behind a proxy that hands its name on.
+    for (origin, status) in [("http://nas.lan", "404"), ("http://evil.example", "403")] {
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        let head = "POST /v1/jobs/00000000/pause HTTP/1.1\r\nHost: nas.lan\r\nConnection: close\r\nOrigin:";
+        stream.write_all(format!("{head} {origin}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
     door.close().await;
     assert!(!path.exists(), "the socket goes with the daemon");
 }

@@ -46,6 +46,12 @@ async fn a_length_over_the_limit_is_refused_before_anything_is_read() {
     let mut raw = door.raw().await;
     raw.say(format!("{POST}Expect: 100-continue\r\nContent-Length: 10000000000\r\n\r\n")).await;
     assert!(raw.rest().await.starts_with("HTTP/1.1 413 "));
+    // Nor where the body claims to be a stream of messages.
+    let mut raw = door.raw().await;
+    let disguised = POST.replace("image/png", "application/grpc");
+    raw.say(format!("{disguised}Expect: 100-continue\r\nContent-Length: 10000000000\r\n\r\n")).await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("atelier-code: upload_too_large\r\n"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,8 +136,8 @@ async fn who_says_nothing_or_too_slowly_is_hung_up_on() {
     }
     // Also after a request that was served.
     let mut raw = door.raw().await;
-    raw.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert!(raw.rest().await.ends_with("alive\n"));
+    raw.say("GET /session HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(raw.rest().await.contains("\"role\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,8 +219,8 @@ async fn closing_takes_a_second_at_most_whoever_stays() {
     let house = House::open(vec![puppet("a").0]);
     let door = Door::open(&house).await;
     let mut idle = door.raw().await;
-    idle.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    idle.until("alive").await;
+    idle.say("GET /session HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    idle.until("\"role\"").await;
     let mut uploading = door.raw().await;
     uploading.say(format!("{POST}Content-Length: 1000\r\n\r\nhalf")).await;
     let mut silent = door.raw().await;

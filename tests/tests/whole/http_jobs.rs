@@ -105,7 +105,8 @@ async fn priority_and_note_can_be_changed() {
 async fn a_wrong_path_or_method_says_so() {
     let house = House::open(vec![puppet("a").0]);
     let door = Door::open(&house).await;
-    for path in ["/nowhere", "/v1", "/v1/jobs/", "/v1/stylize/", "/assets/nothing.js", "//", "/v1/draw"] {
+    for path in ["/nowhere", "/v1", "/v1/jobs/", "/v1/stylize/", "/assets/nothing.js", "/assets/%ff", "//", "/v1/draw"]
+    {
         problem(door.get(path).await, 404, "route_not_found").await;
     }
     let cases = [

@@ -82,8 +82,11 @@ async fn every_answer_is_safe_in_a_browser_and_the_page_loads_only_its_own() {
         let answer = door.get(path).await;
         assert_eq!(answer.headers()["content-type"], kind, "{path}");
         let etag = answer.headers()["etag"].clone();
-        let again = door.request(Method::GET, path).header(IF_NONE_MATCH, etag).send().await.unwrap();
-        assert_eq!(again.status(), 304, "{path}");
+        // What a proxy that compresses makes of it names the same.
+        for known in [etag.to_str().unwrap().to_owned(), format!("\"other\", W/{}", etag.to_str().unwrap())] {
+            let again = door.request(Method::GET, path).header(IF_NONE_MATCH, known).send().await.unwrap();
+            assert_eq!(again.status(), 304, "{path}");
+        }
     }
 }
 
@@ -121,16 +124,12 @@ async fn health_is_answered_while_everything_else_is_kept_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_for_health_may_stay_for_that_and_ask_for_one_thing_more() {
+async fn who_asks_for_health_is_answered_that_and_nothing_else() {
     let house = House::open(vec![puppet("a").0]);
     let door = Door::open(&house).await;
     let mut raw = door.raw().await;
-    for _ in 0..3 {
-        raw.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-        assert!(!raw.until("alive\n").await.contains("connection: close"));
-    }
-    raw.say("GET /v1/styles HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    // What comes after it would be served on the thread that health is answered on.
+    raw.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/styles HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let answer = raw.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close\r\n"), "{answer}");
-    assert!(answer.contains("great-wave"));
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("alive\n"), "{answer}");
 }

@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 
 use daemon::intake::JobFilter;
+use protocol::JobRef;
 use serde_json::json;
-use tests::{Act, Browser, DESK, Door, House, picture, puppet};
+use tests::{Act, Browser, DESK, Door, House, admin, picture, puppet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+/// Tells the page whether somebody sees it.
+const HIDE: &str = "Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });
+                    document.dispatchEvent(new Event('visibilitychange'))";
 
 /// Answers whoever comes with a refusal, until that was somebody who wants to watch.
 async fn refuse_a_watcher(address: SocketAddr) {
@@ -110,18 +115,37 @@ async fn a_tab_that_nobody_sees_leaves_the_stream_and_comes_back_to_it() {
     let door = Door::open(&house).await;
     browser.visit(&door).await;
     browser.until("!studio.hidden").await;
-    let hide = "Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });
-                document.dispatchEvent(new Event('visibilitychange'));
-                new MutationObserver(() => (window.wasAway ||= !away.hidden)).observe(away, { attributes: true })";
-    browser.run(hide, vec![json!(true)]).await;
+    let watch = "new MutationObserver(() => (window.wasAway ||= !away.hidden)).observe(away, { attributes: true })";
+    browser.run(watch, Vec::new()).await;
+    browser.run(HIDE, vec![json!(true)]).await;
     // A stream that is still there would end here, and the page would say so before it could show the job.
     let address = door.address;
     door.close().await;
     let _door = Door::open_at(&house, address).await;
     house.submit_one().await;
-    browser.run(hide, vec![json!(false)]).await;
+    browser.run(HIDE, vec![json!(false)]).await;
     browser.until("jobs.children.length === 1").await;
     assert_eq!(browser.value("window.wasAway ?? false").await, json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_while_nobody_sees_the_page_is_gone_from_it() {
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let (engine, puppet) = puppet("a");
+    let house = House::open(vec![engine]);
+    let door = Door::open(&house).await;
+    puppet.act(Act::Finish);
+    let [gone, kept] = [house.submit_one().await, house.submit_one().await];
+    for job in [&gone, &kept] {
+        puppet.act(Act::Finish);
+        house.finished(job.id).await;
+    }
+    browser.visit(&door).await;
+    browser.until("jobs.children.length === 2").await;
+    browser.run(HIDE, vec![json!(true)]).await;
+    house.intake().forget(&admin(), JobRef::Id(gone.id)).await.unwrap();
+    browser.run(HIDE, vec![json!(false)]).await;
+    browser.until("jobs.children.length === 1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
