@@ -144,8 +144,9 @@ impl Daemon {
 
     /// Lets go of what has been kept long enough. Blocks on the disk.
     pub fn sweep(&self) {
-        retention::sweep(&self.store, &self.spool, &self.intake.config().data);
-        retention::wake_those_with_room(&self.store, &self.spool, &self.dispatch);
+        let ends = || self.intake.is_draining();
+        retention::sweep(&self.store, &self.spool, &self.intake.config().data, ends);
+        retention::wake_those_with_room(&self.store, &self.spool, &self.dispatch, ends);
         self.spool.settle();
     }
 

@@ -231,6 +231,7 @@ impl Record {
                 _ => (None, None),
             };
             self.job.state = JobState::Failed { started_at, finished_at: now, device, error };
+            self.release_letter(now);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use protocol::{JobId, JobState, StateName};
+use protocol::{JobId, JobState, MailState, StateName};
 
 use crate::config::Data;
 use crate::dispatch::Dispatch;
@@ -34,9 +34,11 @@ pub(crate) fn due(jobs: &Summaries, data: &Data, now: Timestamp) -> Due {
     let oldest_first = jobs.oldest_first().filter_map(|(id, job)| Some((id, job, job.finished_at?)));
     for (id, job, ended) in oldest_first {
         let too_large = data.max_bytes.is_some_and(|most| kept_bytes > most);
-        if older(ended, data.keep_jobs) {
+        // What is still to be mailed is not too old, but it may be too much.
+        let is_old = |kept| job.mail != Some(MailState::Queued) && older(ended, kept);
+        if is_old(data.keep_jobs) {
             due.forget.push((id, ended));
-        } else if job.disk_bytes > 0 && (too_large || older(ended, data.keep_results)) {
+        } else if job.disk_bytes > 0 && (too_large || is_old(data.keep_results)) {
             due.expire.push((id, ended));
         } else {
             continue;
@@ -46,14 +48,17 @@ pub(crate) fn due(jobs: &Summaries, data: &Data, now: Timestamp) -> Due {
     due
 }
 
-/// Lets go of everything whose time has come. Blocks on the disk.
-pub(crate) fn sweep(store: &Store, spool: &Spool, data: &Data) {
-    let_go(store, spool, store.summaries(|jobs| due(jobs, data, Timestamp::now())));
+/// Lets go of everything whose time has come, until the daemon ends. Blocks on the disk.
+pub(crate) fn sweep(store: &Store, spool: &Spool, data: &Data, ends: impl Fn() -> bool) {
+    let_go(store, spool, store.summaries(|jobs| due(jobs, data, Timestamp::now())), ends);
 }
 
 /// Lets go of what is due. That takes its time where it is much; a job that has been retried meanwhile stays.
-fn let_go(store: &Store, spool: &Spool, Due { forget, expire }: Due) {
+fn let_go(store: &Store, spool: &Spool, Due { forget, expire }: Due, ends: impl Fn() -> bool) {
     for (id, ended) in forget {
+        if ends() {
+            return;
+        }
         let forgotten = store.write(move |ledger| {
             let record = unchanged(ledger, (id, ended))?;
             Some(ledger.forget(&record))
@@ -63,16 +68,23 @@ fn let_go(store: &Store, spool: &Spool, Due { forget, expire }: Due) {
         }
     }
     for (id, ended) in expire {
+        if ends() {
+            return;
+        }
         let expired = store.write(move |ledger| {
             let mut record = unchanged(ledger, (id, ended))?;
             record.expired = true;
             Some(ledger.save(&record))
         });
-        // The record says first that they are gone: never the other way round.
-        if matches!(expired.durable_blocking(), Ok(Some(Ok(()))))
-            && let Err(error) = spool.remove_pictures(id)
-        {
-            tracing::warn!(job = %id, %error, "a job's pictures could not be removed");
+        match expired.durable_blocking() {
+            // The record says first that they are gone: never the other way round. A start removes what is left.
+            Ok(Some(Ok(()))) => {
+                if let Err(error) = spool.remove_pictures(id) {
+                    tracing::warn!(job = %id, %error, "a job's pictures could not be removed");
+                }
+            }
+            Ok(Some(Err(refusal))) => tracing::warn!(job = %id, %refusal, "a job's pictures could not be let go"),
+            Ok(None) | Err(_) => {}
         }
     }
 }
@@ -87,7 +99,7 @@ const USUAL_CHECKPOINT: u64 = 4 << 20;
 
 /// Puts jobs back into the queue that were paused because the disk was full, as far as it has room for them again.
 /// Blocks on the disk.
-pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Dispatch) {
+pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Dispatch, ends: impl Fn() -> bool) {
     let waiting: Vec<_> = store.summaries(|jobs| {
         let waiting = jobs.oldest_first().filter(|(_, job)| job.waits_for_room && job.state == StateName::Paused);
         waiting.map(|(id, _)| id).collect()
@@ -96,7 +108,7 @@ pub(crate) fn wake_those_with_room(store: &Store, spool: &Spool, dispatch: &Disp
         let checkpoint = spool.describe_checkpoint(id).ok().flatten();
         // A new checkpoint is written beside the old one.
         let wanted = checkpoint.map_or(USUAL_CHECKPOINT, |checkpoint| 2 * checkpoint.bytes);
-        if !spool.has_room_for(wanted) {
+        if ends() || !spool.has_room_for(wanted) {
             continue;
         }
         let dispatch = dispatch.clone();
@@ -170,6 +182,13 @@ mod tests {
         check(due(&data, 3_500), &[&old, &shown], &[&new]);
         check(due(&data, 1_499), &[], &[]);
         check(due(&data, 10), &[], &[]);
+        let mut mailed = fixtures::record_with(None, Some("me@example.org"));
+        mailed.job.state = old.job.state.clone();
+        mailed.release_letter(Timestamp::now());
+        house.accept(&mailed);
+        check(due(&data, 3_000), &[&old], &[&shown]);
+        let gone = mailed.clone();
+        house.store.write(move |ledger| ledger.forget(&gone)).durable_blocking().unwrap().unwrap();
         (data.keep_jobs, data.keep_results) = (Duration::MAX, Duration::MAX);
         data.max_bytes = Some(7 + 2 * 107);
         check(due(&data, 3_000), &[], &[&old]);
@@ -194,8 +213,10 @@ mod tests {
             |record: &Record| house.store.record(record.job.id).unwrap().is_some_and(|record| !record.expired),
             |record: &Record| house.spool.input(record.job.id).exists(),
         );
+        let_go(&house.store, &house.spool, Due { forget: all(), expire: all() }, || true);
+        assert!(is_there(&gone), "a daemon that ends has no time for it");
         for due in [Due { forget: Vec::new(), expire: all() }, Due { forget: all(), expire: Vec::new() }] {
-            let_go(&house.store, &house.spool, due);
+            let_go(&house.store, &house.spool, due, || false);
             assert_eq!([&retried, &ended_again, &gone].map(is_there), [true, true, false]);
             assert_eq!([&retried, &ended_again, &gone].map(is_kept), [true, true, false]);
         }

@@ -50,7 +50,7 @@ impl Workplace {
         record.is_some_and(|record| is_current(&record, begun.job.attempt))
     }
 
-    /// Changes a job that is still on this attempt, in its row alone.
+    /// Changes a job that is still on this attempt.
     fn note(&self, begun: &Record, change: impl FnOnce(&mut Record) + Send + 'static) {
         let (id, attempt) = (begun.job.id, begun.job.attempt);
         let noted = self.store.write(move |ledger| {

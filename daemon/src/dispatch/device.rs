@@ -215,7 +215,10 @@ impl Device {
             let Some(mut record) = ledger.record(id).filter(|record| record.job.attempt == attempt) else { return };
             let JobState::Running { started_at, device, .. } = record.job.state.clone() else {
                 // Somebody has decided about it; after which step it goes on is known only now.
-                if record.note_steps(&spool) {
+                let unkept = unkept(outcome).filter(|_| !record.job.state.is_finished());
+                let is_news = record.note_steps(&spool) || unkept.is_some();
+                record.job.warnings.extend(unkept);
+                if is_news {
                     ledger.save_anyway(&record);
                 }
                 return;
@@ -266,6 +269,17 @@ impl Device {
             self.workplace.store.show(EventBody::Device(device));
         }
     }
+}
+
+/// Says why a job that was stopped could not keep its newest steps, if it could not.
+fn unkept(outcome: Outcome) -> Option<String> {
+    let reason = match outcome {
+        Outcome::Failed(failure) => failure.detail,
+        Outcome::NoRoom(_) => "the disk of the data folder has no room for its checkpoint".to_owned(),
+        Outcome::Succeeded(_) | Outcome::Unpublished { .. } | Outcome::Interrupted => return None,
+    };
+    tracing::warn!(reason, "a job that was stopped could not keep its newest steps");
+    Some(format!("its newest steps could not be kept: {reason}"))
 }
 
 /// Turns a panic into the failure of one job.

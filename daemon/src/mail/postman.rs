@@ -27,17 +27,14 @@ use crate::refusal::Refusal;
 use crate::spool::Spool;
 use crate::store::Store;
 
-/// How many letters are on their way at once, so that one that takes long does not hold up the others.
+/// How many letters are on their way at once: one that takes long holds up none of the others that are due.
 const AT_ONCE: usize = 4;
 
 /// How long the postman rests at most.
 const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 
-/// How long it rests after the store could not be read.
+/// How long it rests after the store could not be read or written.
 const AFTER_TROUBLE: Duration = Duration::from_secs(60);
-
-/// When a letter is tried again whose outcome could not be written down: a full disk must not make it a flood.
-const NOT_WRITTEN_DOWN: Duration = Duration::from_secs(60 * 60);
 
 /// The postman. What it must not forget is in the store, so it survives every restart.
 #[derive(Clone)]
@@ -81,6 +78,10 @@ impl Postman {
 
     /// Tries every letter that is due, and returns how long there is nothing to do.
     async fn round(&self, config: &Config, now: Timestamp, known: &mut DueTimes) -> Duration {
+        if self.store.has_failed() {
+            // What would become of a letter could not be written down, so it would be sent again and again.
+            return AFTER_TROUBLE;
+        }
         match self.look(std::mem::take(known)).await {
             Ok(times) => *known = times,
             Err(error) => {
@@ -93,18 +94,15 @@ impl Postman {
             let next = known.values().map(|(_, at)| at.duration_since(now).unsigned_abs()).min();
             return next.unwrap_or(LONGEST_REST).min(LONGEST_REST);
         }
-        let post = Post::open(config);
-        let tries = due.iter().copied().map(|id| self.bring(id, &post, config, now));
-        let noted: Vec<_> = futures::stream::iter(tries).buffered(AT_ONCE).collect().await;
-        for (id, noted) in due.iter().zip(noted) {
-            match noted {
-                // The next round reads from the store when it is due again, if ever.
-                Ok(()) => drop(known.remove(id)),
-                Err(error) => {
-                    tracing::error!(job = %id, %error, "what became of a mail can't be written down");
-                    known.entry(*id).and_modify(|(_, at)| *at = now.saturating_add(NOT_WRITTEN_DOWN).unwrap_or(*at));
-                }
+        let post = &Post::open(config);
+        let tries = due.into_iter().map(|id| async move { (id, self.bring(id, post, config, now).await) });
+        let mut noted = futures::stream::iter(tries).buffer_unordered(AT_ONCE);
+        while let Some((id, noted)) = noted.next().await {
+            if let Err(error) = noted {
+                tracing::error!(job = %id, %error, "what became of a mail can't be written down");
             }
+            // The next round reads from the store when it is due again, if ever.
+            known.remove(&id);
         }
         Duration::ZERO
     }
@@ -150,15 +148,14 @@ impl Postman {
         let saved = self.store.write(move |ledger| {
             let current = ledger.record(id).filter(|record| record.job.attempt == attempt && is_waiting(record));
             // Somebody has retried or forgotten the job meanwhile: this letter no longer counts.
-            let Some(mut record) = current else { return Ok(()) };
+            let Some(mut record) = current else { return };
             note(&mut record, outcome, now, give_up_after);
-            ledger.save(&record)?;
+            ledger.save_anyway(&record);
             if let Some(mail) = record.as_mail() {
                 ledger.tell(EventBody::Mail(mail));
             }
-            Ok(())
         });
-        saved.durable().await?
+        Ok(saved.durable().await?)
     }
 
     /// Reads a waiting letter's job and writes the letter; nothing when it no longer waits.

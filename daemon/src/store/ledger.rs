@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use protocol::{ErrorCode, Event, EventBody, JobId, JobState};
+use protocol::{Event, EventBody, JobId, JobState};
 
 use super::Failed;
 use super::index::{Index, IndexError};
@@ -82,16 +82,10 @@ impl Ledger {
     /// was cancelled or has a result loses what it would go on from.
     ///
     /// # Errors
-    /// `storage_full` when the spool has no room; the job is then as before. Any other failure of the spool breaks
-    /// the store: after a failed sync nobody knows what is on the disk.
+    /// `storage_full` and `storage_failed` when the spool can't write it; the job is then as before. Only after a sync
+    /// that failed nobody knows what is on the disk, and nothing is written any more.
     pub fn save(&mut self, record: &Record) -> Result<(), Refusal> {
-        if let Err(error) = self.spool.update(record) {
-            let refusal = storage_refusal(&error);
-            if refusal.code != ErrorCode::StorageFull {
-                self.fail(&error.into());
-            }
-            return Err(refusal);
-        }
+        self.spool.update(record).map_err(|error| storage_refusal(&error))?;
         if matches!(record.job.state, JobState::Cancelled { .. } | JobState::Succeeded { .. })
             && let Err(error) = self.spool.discard_checkpoint(record.job.id)
         {
@@ -101,8 +95,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Saves a changed job, and where the spool has no room for its record, its row alone: that says so until the next
-    /// start.
+    /// Saves a changed job, and where the spool can't write its record, its row alone: that says so until the next start.
     pub fn save_anyway(&mut self, record: &Record) {
         if self.save(record).is_err() {
             self.put(record);

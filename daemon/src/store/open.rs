@@ -23,8 +23,10 @@ use crate::record::Record;
 use crate::sequence::Sequence;
 use crate::spool::Spool;
 
-/// How long verifying may take before the index counts as damaged: reading a damaged one can spin for ever.
+/// How long verifying may take before the index counts as damaged: reading a damaged one can spin for ever. A large one
+/// has more time, as much as a slow disk needs to bring it.
 const VERIFY_LIMIT: Duration = Duration::from_secs(8);
+const SLOW_DISK_BYTES_PER_SECOND: u64 = 25_000_000;
 
 /// An index ready for use.
 pub struct Opened {
@@ -138,8 +140,13 @@ fn restore(
         (Ok(record), _) => record,
         (Err(error), Some(row)) => {
             tracing::warn!(job = %id, %error, "a job's record can't be read; it is written anew from the index");
-            spool.update(row)?;
-            row.clone()
+            if let Err(error) = spool.update(row) {
+                if spool.failure().is_some() {
+                    return Err(error.into());
+                }
+                tracing::error!(job = %id, %error, "it can't be written; the index alone knows the job");
+            }
+            row.as_kept().into_owned()
         }
         (Err(error), None) => {
             tracing::error!(job = %id, %error, "a job's folder can't be read; it is left as it is");
@@ -150,12 +157,19 @@ fn restore(
     let is_known = row == Some(&record);
     // The last checkpoint may have come after both.
     record.note_steps(spool);
+    // The daemon may have ended between saying that they are gone and removing them.
+    if record.expired
+        && spool.input(id).exists()
+        && let Err(error) = spool.remove_pictures(id)
+    {
+        tracing::warn!(job = %id, %error, "a job's pictures could not be removed");
+    }
     // What the row says, watchers have been told.
     if let Some(row) = row {
         ledger.count(row);
     }
     match row {
-        Some(row) if row.job.state.name() == StateName::Running => {
+        Some(row) if row.job.state.name() == StateName::Running && record.job.state.name() == StateName::Queued => {
             record.take_back(&row.job, Timestamp::now());
             spool.update(&record)?;
             report.requeued += 1;
@@ -182,13 +196,24 @@ pub(crate) fn verify(folder: &Path, verifier: Option<&Path>) -> Result<(), Strin
         .stderr(Stdio::piped())
         .spawn();
     match child {
-        Ok(child) => await_verdict(child),
-        Err(error) => Err(format!("verifying it could not be started: {error}")),
+        Ok(child) => {
+            await_verdict(child, VERIFY_LIMIT + Duration::from_secs(bytes_in(folder) / SLOW_DISK_BYTES_PER_SECOND))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the index can't be verified by a process of its own");
+            guarded(|| Index::open(folder)?.verify())
+        }
     }
 }
 
-fn await_verdict(mut child: Child) -> Result<(), String> {
-    let deadline = Instant::now() + VERIFY_LIMIT;
+/// Returns the bytes of the files in a folder.
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+}
+
+fn await_verdict(mut child: Child, limit: Duration) -> Result<(), String> {
+    let deadline = Instant::now() + limit;
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
@@ -222,7 +247,14 @@ fn guarded<R>(work: impl FnOnce() -> Result<R, IndexError>) -> Result<R, String>
     }
 }
 
+/// Sets a damaged index aside for whoever wants to look into it, in the place of the last such one.
 fn set_aside(data: &Path, folder: &Path, reason: &str) -> io::Result<PathBuf> {
+    for entry in std::fs::read_dir(data)?.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b"index.damaged-") {
+            // It only takes room.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
     let aside = data.join(format!("index.damaged-{}", Timestamp::now().as_millisecond()));
     std::fs::rename(folder, &aside)?;
     tracing::warn!(reason, aside = %aside.display(), "the job index is damaged; it is set aside and rebuilt");

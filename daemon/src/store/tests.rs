@@ -3,7 +3,7 @@
 use std::fs;
 
 use jiff::Timestamp;
-use protocol::{EventBody, JobState, Parameters, Progress, StateName, TrainOrder};
+use protocol::{ErrorCode, EventBody, JobState, MailState, Parameters, Progress, StateName, TrainOrder};
 
 use crate::fixtures::{House, record, record_with};
 use crate::record::Record;
@@ -116,10 +116,17 @@ fn where_spool_and_index_differ_the_spool_wins() {
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
     let waiting = JobState::Queued { steps_done: 0 };
-    // What the index knows, and what the spool does: a pause, and a retry of a job that had ended.
+    // What the index knows, and what the spool does: a pause, an end, and a retry of a job that had ended.
+    let cancelled = JobState::Cancelled { started_at: None, finished_at: Timestamp::now(), device: None };
+    let running = JobState::Running {
+        started_at: Timestamp::now(),
+        device: "cpu".to_owned(),
+        progress: Progress::of_steps(0, 400),
+    };
     let cases = [
         (waiting.clone(), JobState::Paused { steps_done: 0 }),
-        (JobState::Cancelled { started_at: None, finished_at: Timestamp::now(), device: None }, waiting.clone()),
+        (running, cancelled.clone()),
+        (cancelled, waiting.clone()),
     ];
     let records = cases.map(|(before, after)| {
         let mut record = record();
@@ -143,7 +150,7 @@ fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end
     let data = tempfile::tempdir().unwrap();
     let house = House::open(data.path());
     let id = record().job.id;
-    let mut first = record();
+    let mut first = record_with(None, Some("me@example.org"));
     first.job.id = id;
     house.accept(&first);
     house.close();
@@ -166,6 +173,7 @@ fn a_job_that_ran_when_the_daemon_crashed_waits_again_and_is_given_up_in_the_end
     let record = house.store.record(id).unwrap().unwrap();
     assert_eq!((record.job.state.name(), record.job.attempt), (StateName::Failed, 21));
     assert_eq!(record.job.state.device(), Some("cpu"));
+    assert_eq!(record.letter.map(|letter| letter.state), Some(MailState::Queued), "whoever waits for it is told");
     house.close();
 }
 
@@ -212,6 +220,59 @@ fn a_damaged_record_is_written_anew_from_the_index() {
     let house = House::open(data.path());
     assert_eq!(all(&house), std::slice::from_ref(&record));
     assert_eq!(house.spool.read(record.job.id).unwrap(), record);
+    house.close();
+}
+
+#[test]
+fn a_job_that_ran_when_its_record_was_damaged_waits_again() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let waiting = record();
+    house.accept(&waiting);
+    let mut running = waiting.clone();
+    let (started_at, device, progress) = (Timestamp::now(), "cpu".to_owned(), Progress::of_steps(0, 400));
+    running.job.state = JobState::Running { started_at, device, progress };
+    house.store.write(move |ledger| ledger.put(&running)).durable_blocking().unwrap();
+    let file = house.spool.folder(waiting.job.id).join("job.json");
+    house.close();
+    fs::write(&file, "{").unwrap();
+    let house = House::open(data.path());
+    assert_eq!(house.store.record(waiting.job.id).unwrap().unwrap().job.state, waiting.job.state);
+    house.close();
+}
+
+#[test]
+fn a_job_whose_folder_somebody_took_away_holds_up_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let [lost, kept] = [record(), record()];
+    for record in [&lost, &kept] {
+        house.accept(record);
+    }
+    fs::remove_dir_all(house.spool.folder(lost.job.id)).unwrap();
+    for (mut record, code) in [(lost, Some(ErrorCode::StorageFailed)), (kept, None)] {
+        record.job.note = Some("changed".to_owned());
+        let saved = house.store.write(move |ledger| ledger.save(&record)).durable_blocking().unwrap();
+        assert_eq!(saved.err().map(|refusal| refusal.code), code);
+    }
+    assert!(!house.store.has_failed());
+    house.close();
+}
+
+#[test]
+fn pictures_that_an_end_left_behind_go_at_the_next_start() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::open(data.path());
+    let mut expired = record();
+    house.accept(&expired);
+    expired.job.state = JobState::Cancelled { started_at: None, finished_at: Timestamp::now(), device: None };
+    expired.expired = true;
+    let (id, saved) = (expired.job.id, expired.clone());
+    house.store.write(move |ledger| ledger.save(&saved)).durable_blocking().unwrap().unwrap();
+    house.close();
+    let house = House::open(data.path());
+    assert!(!house.spool.input(id).exists());
+    assert_eq!(all(&house), [expired]);
     house.close();
 }
 

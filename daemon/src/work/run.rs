@@ -33,7 +33,7 @@ pub(crate) struct Run {
     plan: Plan,
     /// The step that the checkpoint on the disk holds, while it is the newest state.
     kept: Option<u64>,
-    /// How many of the data set's files are listed as passed over.
+    /// How many of the data set's files this run has passed over.
     skipped: usize,
     teller: StepTeller,
 }
@@ -92,7 +92,7 @@ impl Run {
             last,
             plan: Plan::of(&record.job.parameters),
             kept: kept.step,
-            skipped: record.job.skipped_files.len(),
+            skipped: 0,
             teller: StepTeller::default(),
         })
     }
@@ -166,17 +166,16 @@ impl Run {
     /// Writes down what a checkpoint proves: that a crash before it was not this job's doing, and which files were
     /// passed over.
     fn note_progress(&mut self) {
-        let mut skipped = self.course.skipped();
+        let skipped = self.course.skipped();
         let is_news = skipped.len() != self.skipped;
         self.skipped = skipped.len();
         if !is_news && self.record.crashes == 0 {
             return;
         }
         self.record.crashes = 0;
-        shorten(&mut skipped);
         self.workplace.note(&self.record, |record| {
             record.crashes = 0;
-            record.job.skipped_files = skipped;
+            list(skipped, &mut record.job.skipped_files);
         });
     }
 
@@ -198,10 +197,11 @@ impl Run {
         let record = self.workplace.store.record(id).ok().flatten();
         match record {
             Some(record) if record.ends_early && is_current(&record, self.record.job.attempt) => self.end_early(),
-            Some(record) if !record.job.state.is_finished() => {
-                self.keep()?;
-                Err(Outcome::Interrupted)
-            }
+            Some(record) if !record.job.state.is_finished() => match self.keep() {
+                // Where only the next checkpoint has no room, nothing is lost.
+                Err(outcome) if self.kept != Some(self.done()) => Err(outcome),
+                _ => Err(Outcome::Interrupted),
+            },
             // Cancelled, or even forgotten: the write that said so may have come before the last checkpoint.
             _ => {
                 if let Err(error) = self.workplace.spool.discard_checkpoint(id) {
@@ -240,10 +240,35 @@ fn point(step: u64, seconds: f64, terms: LossTerms) -> LossPoint {
     LossPoint { step, seconds, total, content, style, tv: total_variation, layers }
 }
 
-/// Lists the first of many files, and says how many more there are.
-fn shorten(files: &mut Vec<String>) {
-    if let Some(more) = files.len().checked_sub(LISTED_FILES).filter(|more| *more > 0) {
-        files.truncate(LISTED_FILES);
-        files.push(format!("and {more} more"));
+/// Lists files beside those that were listed before, by this run or an earlier one; of many the first, and how many more
+/// there are.
+fn list(files: Vec<String>, listed: &mut Vec<String>) {
+    if listed.len() > LISTED_FILES {
+        return;
+    }
+    let news: Vec<_> = files.into_iter().filter(|file| !listed.contains(file)).collect();
+    listed.extend(news);
+    if let Some(more) = listed.len().checked_sub(LISTED_FILES).filter(|more| *more > 0) {
+        listed.truncate(LISTED_FILES);
+        listed.push(format!("and {more} more"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_passed_over_are_listed_once_and_not_forgotten() {
+        let names = |range: std::ops::Range<usize>| range.map(|number| number.to_string()).collect::<Vec<_>>();
+        let mut listed = Vec::new();
+        list(names(0..2), &mut listed);
+        list(Vec::new(), &mut listed);
+        list(names(1..3), &mut listed);
+        assert_eq!(listed, ["0", "1", "2"]);
+        list(names(0..LISTED_FILES + 5), &mut listed);
+        assert_eq!((listed.len(), listed[LISTED_FILES].as_str()), (LISTED_FILES + 1, "and 5 more"));
+        list(names(5000..5001), &mut listed);
+        assert_eq!(listed.len(), LISTED_FILES + 1);
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use daemon::curve::Curve;
-use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, PaintOrder, StateName, TrainOrder};
+use daemon::record::Letter;
+use protocol::{ErrorCode, EventBody, Job, JobId, JobRef, JobState, MailState, PaintOrder, StateName, TrainOrder};
 use tests::{Act, Deed, House, Move, Puppet, admin, puppet};
 
 fn order(steps: u32) -> TrainOrder {
@@ -383,6 +384,19 @@ async fn a_full_disk_pauses_a_training_which_goes_on_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_can_not_keep_the_newest_steps_says_so() {
+    let (house, strings, job) = learning(10).await;
+    strings.steps(7);
+    assert_eq!(strings.deed(), Deed::Asked);
+    std::os::unix::fs::symlink("/dev/full", folder(&house, job.id).join(".checkpoint")).unwrap();
+    house.intake().pause(&admin(), JobRef::Id(job.id)).await.unwrap();
+    strings.until_dropped();
+    let is_told = |job: &Job| job.warnings.iter().any(|warning| warning.contains("newest steps could not be kept"));
+    let paused = becomes(&house, job.id, is_told).await;
+    assert_eq!((paused.state.name(), shown(&paused)), (StateName::Paused, Some((4, 10))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_pauses_a_job_that_waits_for_room_is_heeded() {
     let (house, strings, job) = learning(10).await;
     strings.steps(3);
@@ -503,7 +517,18 @@ async fn when_its_time_is_over_a_training_keeps_its_curve_alone() {
     let bytes = || house.intake().status().disk_bytes;
     let files = std::fs::read_dir(folder(&house, job.id)).unwrap().flatten();
     let sizes = files.filter(|file| file.file_name() != "job.json").map(|file| file.metadata().unwrap().len());
-    assert_eq!(bytes(), sizes.sum::<u64>());
+    let all = sizes.sum::<u64>();
+    assert_eq!(bytes(), all);
+    tokio::task::block_in_place(|| house.daemon().sweep());
+    assert_eq!(bytes(), all, "its letter has not left yet");
+    let id = job.id;
+    let sent = house.daemon().store().write(move |ledger| {
+        let mut record = ledger.record(id).unwrap();
+        let letter = record.letter.clone().unwrap();
+        record.set_letter(Letter { state: MailState::Sent, ..letter });
+        ledger.save(&record)
+    });
+    sent.durable().await.unwrap().unwrap();
     tokio::task::block_in_place(|| house.daemon().sweep());
     assert_eq!(bytes(), 0);
     let mut left: Vec<_> =

@@ -194,3 +194,32 @@ async fn a_painting_that_can_not_be_read_just_now_is_mailed_later() {
     postman.round(&config, minutes(2), &mut known).await;
     assert_eq!(mail(&house, job).state, MailState::Sent);
 }
+
+#[tokio::test]
+async fn a_letter_whose_outcome_has_no_room_on_the_disk_is_sent_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (house, job) = opened(folder.path()).await;
+    let server = Server::start(Mood::Good, None, false).await;
+    let (postman, config, mut known) = (postman(&house), through(&server, folder.path()), DueTimes::new());
+    // Whatever is written there, the device has no room for it.
+    std::os::unix::fs::symlink("/dev/full", house.spool.folder(job).join(".job.json")).unwrap();
+    for minute in [0, 600, 1200] {
+        postman.round(&config, minutes(minute), &mut known).await;
+    }
+    assert_eq!(server.taken().len(), 1);
+    assert_eq!(mail(&house, job).state, MailState::Sent);
+}
+
+#[tokio::test]
+async fn a_letter_whose_outcome_could_not_be_kept_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (house, _) = opened(folder.path()).await;
+    let server = Server::start(Mood::Good, None, false).await;
+    let (postman, config, mut known) = (postman(&house), through(&server, folder.path()), DueTimes::new());
+    assert!(house.store.write(|_| -> () { panic!("as sled does") }).durable().await.is_err());
+    while !house.store.has_failed() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(postman.round(&config, Timestamp::now(), &mut known).await, AFTER_TROUBLE);
+    assert!(server.taken().is_empty());
+}
