@@ -34,6 +34,10 @@ damage-300:
 restart-10000:
     cargo test --locked --workspace --release --test whole -- --nocapture --ignored restart::
 
+# Breaks the promises one after another, by the patches of tests/broken, and expects a test to notice each: half an hour.
+broken *names:
+    tests/tools/broken.sh {{names}}
+
 # The daemon for NVIDIA graphics processors, on a machine that has neither one nor CUDA. Not part of CI.
 cuda:
     models/tools/cuda-build.sh

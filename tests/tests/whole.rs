@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "whole/broken.rs"]
+mod broken;
 #[path = "whole/cli.rs"]
 mod cli;
 #[path = "whole/cli_answers.rs"]

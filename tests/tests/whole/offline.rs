@@ -9,6 +9,7 @@ use serde_json::Value;
 use tests::picture;
 
 use crate::crash::{Atelierd, ended, jobs};
+use crate::reopened::Reopened;
 
 /// Runs `atelierd` on a folder's data.
 fn atelierd(folder: &Path, arguments: &[&str]) -> Output {
@@ -47,6 +48,11 @@ async fn a_backup_that_is_taken_under_load_has_all_that_was_acknowledged_before_
     printed(&output, 0);
     drop(daemon);
     load.await.unwrap();
+    let opened = Reopened::open(&copy).unwrap();
+    for id in opened.spool.list().unwrap() {
+        opened.is_whole(id).unwrap();
+    }
+    opened.close();
     let restored = Atelierd::start(copy.parent().unwrap());
     let states = ended(&restored.url).await;
     assert!(states.iter().all(|(_, state)| state == "succeeded"), "{states:?}");
