@@ -28,6 +28,7 @@ mod traffic;
 pub(crate) mod training;
 
 use filter::Filter;
+use form::Form;
 use link::{Link, LinkNews, Role};
 use overlay::Overlay;
 pub(crate) use traffic::{Answer, Change, Effect, Failed, Input};
@@ -113,6 +114,8 @@ pub(crate) struct App {
     pub(crate) not_ready: Option<String>,
     pub(crate) view: View,
     pub(crate) overlay: Option<Overlay>,
+    /// Forms that were not accepted while something else lay over the view.
+    returned: Vec<Form>,
     pub(crate) typing: Option<Typing>,
     pub(crate) notice: Option<Notice>,
     pub(crate) jobs: jobs::Jobs,
@@ -138,6 +141,7 @@ impl App {
             not_ready: None,
             view: View::Jobs,
             overlay: None,
+            returned: Vec::new(),
             typing: None,
             notice: None,
             jobs: jobs::Jobs::default(),
@@ -188,7 +192,7 @@ pub(crate) fn update(app: &mut App, now: Timestamp, input: Input) -> Vec<Effect>
     if app.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         app.notice = None;
     }
-    match input {
+    let effects = match input {
         Input::Size(columns, rows) => {
             app.size = (columns, rows);
             Vec::new()
@@ -207,7 +211,11 @@ pub(crate) fn update(app: &mut App, now: Timestamp, input: Input) -> Vec<Effect>
         Input::Link(news) => link(app, news),
         Input::Event(event) => hear(app, *event),
         Input::Answer(answer) => answered(app, answer),
+    };
+    if app.overlay.is_none() && app.typing.is_none() {
+        app.overlay = app.returned.pop().map(Overlay::Form);
     }
+    effects
 }
 
 fn key(app: &mut App, event: &KeyEvent) -> Vec<Effect> {
@@ -391,18 +399,15 @@ fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
                 files.preview = Some((path, picture));
             }
         }
-        Answer::Failed(what, failed) => fail(app, &what, failed),
+        Answer::Failed(what, failed) => fail(app, &what, &failed),
+        Answer::Returned(form) => app.returned.push(*form),
     }
     Vec::new()
 }
 
 /// Says what did not work: for a moment, and in the log for those whom the next one would overtake.
-fn fail(app: &mut App, what: &str, failed: Failed) {
-    let why = match failed {
-        Failed::Refused(refused) => refused.detail,
-        Failed::Other(words) => words,
-    };
-    let text = format!("{}: {}", plain(what), plain(&why));
+fn fail(app: &mut App, what: &str, failed: &Failed) {
+    let text = format!("{}: {}", plain(what), plain(failed.why()));
     app.tell(Tone::Bad, text.as_str());
     // What is asked for again and again is refused again and again.
     if app.log.lines().back().is_none_or(|line| line.text != text) {

@@ -238,6 +238,18 @@ pub(crate) fn folder() -> super::Answer {
     super::Answer::Folder("/home/ada".into(), entries.map(|(name, is_folder)| entry(name, is_folder)).into())
 }
 
+/// Opens the form that paints two photos and fills it in.
+pub(crate) fn filled(app: &mut App) -> super::form::Form {
+    press(app, "s");
+    let now = app.now;
+    update(app, now, Input::Answer(folder()));
+    press(app, "j  <Enter><Tab>0.5<Tab><Tab><Tab><Tab><Tab>mum@example");
+    match &app.overlay {
+        Some(super::Overlay::Form(form)) => form.clone(),
+        other => panic!("no form: {other:?}"),
+    }
+}
+
 /// Presses keys: characters as they are, and names in `<…>`.
 pub(crate) fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     let mut effects = Vec::new();

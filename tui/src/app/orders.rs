@@ -120,23 +120,26 @@ fn style_name(path: &Path) -> String {
     name
 }
 
-/// Reads a form.
+/// Reads a form: what it asks for, photo by photo.
 ///
 /// # Errors
 /// Which field is wrong, and how.
-pub(super) fn effect(form: &Form) -> Result<Effect, String> {
-    match &form.order {
-        Order::Submit(photos) => Ok(Effect::Submit(photos.clone(), Box::new(submitted(form)?))),
+pub(super) fn effects(form: &Form) -> Result<Vec<Effect>, String> {
+    Ok(match &form.order {
+        Order::Submit(photos) => {
+            let order = Box::new(submitted(form)?);
+            photos.iter().map(|photo| Effect::Submit(photo.clone(), order.clone())).collect()
+        }
         Order::Paint(photo, artworks) => {
             filled(form)?;
-            Ok(Effect::Paint(photo.clone(), artworks.clone(), Box::new(painted(form)?), wishes(form)))
+            vec![Effect::Paint(photo.clone(), artworks.clone(), Box::new(painted(form)?), wishes(form))]
         }
         Order::Train(artwork) => {
             filled(form)?;
-            Ok(Effect::Train(artwork.clone(), Box::new(learned(form)?), wishes(form)))
+            vec![Effect::Train(artwork.clone(), Box::new(learned(form)?), wishes(form))]
         }
-        Order::Import(package) => Ok(Effect::Import(package.clone(), name(form)?)),
-    }
+        Order::Import(package) => vec![Effect::Import(package.clone(), name(form)?)],
+    })
 }
 
 /// Returns the training or painting that a form describes, every default filled in, where it can be one.

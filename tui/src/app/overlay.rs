@@ -167,8 +167,8 @@ fn fill(app: &mut App, mut form: Form, event: &KeyEvent, action: Option<Action>)
         (Some(Action::Accept), _) if !app.is_connected() => {
             form.problem = Some("the daemon is away; try again when it is back".to_owned());
         }
-        (Some(Action::Accept), _) => match orders::effect(&form) {
-            Ok(effect) => return vec![effect],
+        (Some(Action::Accept), _) => match orders::effects(&form) {
+            Ok(effects) => return vec![Effect::Send(Box::new(form), effects)],
             Err(problem) => form.problem = Some(problem),
         },
         (Some(Action::NextField), _) => form.go(true),

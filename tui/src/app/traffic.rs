@@ -10,6 +10,7 @@ use protocol::{
 use ratatui::crossterm::event::KeyEvent;
 
 use super::files::Entry;
+use super::form::Form;
 use super::link::LinkNews;
 use crate::conn;
 use crate::picture::Picture;
@@ -72,6 +73,8 @@ pub(crate) enum Answer {
     Photo(PathBuf, Result<Picture, String>),
     /// Something did not work: what of what, and why.
     Failed(String, Failed),
+    /// A form that was sent and not accepted, with the reason in it.
+    Returned(Box<Form>),
 }
 
 /// Why something did not work.
@@ -81,6 +84,16 @@ pub(crate) enum Failed {
     Refused(Refused),
     /// Everything else, in words.
     Other(String),
+}
+
+impl Failed {
+    /// Returns why, in words.
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Refused(refused) => &refused.detail,
+            Self::Other(words) => words,
+        }
+    }
 }
 
 /// A change of one job.
@@ -148,8 +161,10 @@ pub(crate) enum Effect {
     List(PathBuf),
     /// Read a picture file to look at it.
     Photo(PathBuf),
-    /// Send photos to be painted.
-    Submit(Vec<PathBuf>, Box<conn::Order>),
+    /// Carry out what a form asks for; it comes back when something of that is not accepted.
+    Send(Box<Form>, Vec<Effect>),
+    /// Send a photo to be painted.
+    Submit(PathBuf, Box<conn::Order>),
     /// Send a photo to be painted after artworks.
     Paint(PathBuf, Vec<PathBuf>, Box<PaintOrder>, Wishes),
     /// Send an artwork to be learned.

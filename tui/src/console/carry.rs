@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::local;
 
+use crate::app::form::{self, Form};
 use crate::app::{Answer, Change, Effect, Failed, Input};
 use crate::cli::files::{Existing, save};
 use crate::cli::import;
@@ -33,32 +34,54 @@ pub(super) fn out(effect: Effect, connection: Option<Connection>, inputs: &mpsc:
     let Some(effect) = local::answer(effect, &inputs) else { return };
     let Some(connection) = connection else { return };
     tokio::spawn(async move {
-        let say = async |answer| {
-            // Nobody listens once the console has been left.
-            let _ = inputs.send(Input::Answer(answer)).await;
-        };
         match effect {
             Effect::Change(what, jobs) => {
                 for job in jobs {
-                    say(changed(&connection, what, job).await).await;
+                    say(&inputs, changed(&connection, what, job).await).await;
                 }
             }
-            Effect::Submit(photos, order) => {
-                for photo in photos {
-                    let order = Order { idempotency_key: Some(Uuid::now_v7().to_string()), ..(*order).clone() };
-                    let name = name(&photo);
-                    let job = connection.stylize(order, &Source::File(photo)).await;
-                    let accepted = |job| Answer::Accepted(Box::new(job));
-                    say(job.map_or_else(|error| failed(Some(name), "not accepted", error), accepted)).await;
-                }
+            Effect::Send(form, orders) => {
+                let connection = &connection;
+                send(*form, orders, |order| answer(connection, order), &inputs).await;
             }
             other => {
                 if let Some(answer) = answer(&connection, other).await {
-                    say(answer).await;
+                    say(&inputs, answer).await;
                 }
             }
         }
     });
+}
+
+async fn say(inputs: &mpsc::Sender<Input>, answer: Answer) {
+    // Nobody listens once the console has been left.
+    let _ = inputs.send(Input::Answer(answer)).await;
+}
+
+/// Sends what a form asks for. What is not accepted of it comes back: of many photos those that are left.
+async fn send<F: Future<Output = Option<Answer>>>(
+    mut form: Form,
+    orders: Vec<Effect>,
+    answer: impl Fn(Effect) -> F,
+    inputs: &mpsc::Sender<Input>,
+) {
+    form.problem = None;
+    let mut left = Vec::new();
+    for order in orders {
+        let photo = if let Effect::Submit(photo, _) = &order { Some(photo.clone()) } else { None };
+        let Some(answer) = answer(order).await else { continue };
+        if let Answer::Failed(_, failed) = &answer {
+            form.problem = Some(failed.why().to_owned());
+            left.extend(photo);
+        }
+        say(inputs, answer).await;
+    }
+    if let form::Order::Submit(photos) = &mut form.order {
+        *photos = left;
+    }
+    if form.problem.is_some() {
+        say(inputs, Answer::Returned(Box::new(form))).await;
+    }
 }
 
 async fn changed(connection: &Connection, what: Change, job: JobId) -> Answer {
@@ -85,7 +108,9 @@ fn subject(effect: &Effect) -> Option<String> {
         | Effect::Preview(job)
         | Effect::Checkpoints(job)
         | Effect::Save(job, _) => Some(job.short().to_string()),
-        Effect::Paint(file, ..) | Effect::Train(file, ..) | Effect::Import(file, _) => Some(name(file)),
+        Effect::Submit(file, _) | Effect::Paint(file, ..) | Effect::Train(file, ..) | Effect::Import(file, _) => {
+            Some(name(file))
+        }
         _ => None,
     }
 }
@@ -95,11 +120,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Returns what has not been done when the connection breaks, for an effect that is a person's wish: nobody else asks
-/// for it again.
+/// Returns what has not been done when an effect fails that is a person's wish: nobody else asks for it again.
 fn undone(effect: &Effect) -> Option<&'static str> {
     match effect {
-        Effect::Paint(..) | Effect::Train(..) | Effect::Import(..) | Effect::Delete(_) => Some("not sent"),
+        Effect::Submit(..) | Effect::Paint(..) | Effect::Train(..) | Effect::Import(..) => Some("not accepted"),
+        Effect::Delete(_) => Some("not deleted"),
         Effect::Save(..) => Some("not written"),
         _ => None,
     }
@@ -133,6 +158,11 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
             picture => picture.map(|picture| Answer::Preview(job, picture)),
         },
         Effect::Checkpoints(job) => connection.checkpoints(JobRef::Id(job)).await.map(Answer::Checkpoints),
+        Effect::Submit(photo, order) => {
+            let order = Order { idempotency_key: Some(Uuid::now_v7().to_string()), ..*order };
+            let job = connection.stylize(order, &Source::File(photo)).await;
+            job.map(|job| Answer::Accepted(Box::new(job)))
+        }
         Effect::Paint(photo, artworks, order, wishes) => {
             let key = Uuid::now_v7().to_string();
             let artworks: Vec<_> = artworks.into_iter().map(Source::File).collect();
@@ -152,7 +182,7 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
         // Carried out elsewhere, or the loop's own.
         Effect::List(_)
         | Effect::Photo(_)
-        | Effect::Submit(..)
+        | Effect::Send(..)
         | Effect::Change(..)
         | Effect::Reconnect
         | Effect::Repaint
@@ -163,7 +193,7 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
         Ok(answer) => Some(answer),
         // The banner says that, and what was missed is asked for again.
         Err(error @ CallError::Unreachable { .. }) => undone.map(|what| failed(about, what, error)),
-        Err(error) => Some(failed(about, "failed", error)),
+        Err(error) => Some(failed(about, undone.unwrap_or("failed"), error)),
     }
 }
 
@@ -192,6 +222,33 @@ fn failed(about: Option<String>, what: &str, error: CallError) -> Answer {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::app::fixtures;
+
+    #[tokio::test]
+    async fn a_form_comes_back_with_the_photos_that_were_not_accepted_and_why() {
+        let (inputs, mut heard) = mpsc::channel(16);
+        let mut app = fixtures::app();
+        fixtures::filled(&mut app);
+        let effects = fixtures::press(&mut app, "<Enter>");
+        let Some(Effect::Send(form, orders)) = effects.into_iter().next() else { panic!("not sent: {app:?}") };
+        let answer = async |order| match order {
+            Effect::Submit(photo, _) if photo.ends_with("cat.jpg") => {
+                Some(Answer::Accepted(Box::new(fixtures::jobs().remove(0))))
+            }
+            order => Some(Answer::Failed(subject(&order)?, Failed::Other("no picture".to_owned()))),
+        };
+        send(*form, orders, answer, &inputs).await;
+        drop(inputs);
+        let mut told = Vec::new();
+        while let Some(Input::Answer(answer)) = heard.recv().await {
+            told.push(answer);
+        }
+        let [Answer::Accepted(_), Answer::Failed(what, _), Answer::Returned(form)] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!((what.as_str(), form.problem.as_deref()), ("dog.png", Some("no picture")));
+        assert_eq!(form.order, form::Order::Submit(vec!["/home/ada/dog.png".into()]));
+    }
 
     #[tokio::test]
     async fn a_wish_that_goes_down_with_the_link_is_told() {
@@ -201,7 +258,7 @@ mod tests {
         drop(listener);
         let told = answer(&connection, Effect::Delete("wave".parse().unwrap())).await;
         let Some(Answer::Failed(what, Failed::Other(why))) = told else { panic!("{told:?}") };
-        assert_eq!(what, "wave: not sent");
+        assert_eq!(what, "wave: not deleted");
         assert!(why.starts_with("no daemon answers at"), "{why}");
         assert!(answer(&connection, Effect::Mail).await.is_none(), "what is asked for again needs no words");
     }

@@ -1,0 +1,50 @@
+//! What answers do that come late, or say no.
+
+use super::super::fixtures::filled;
+use super::*;
+
+fn answer(app: &mut App, answer: Answer) {
+    let now = app.now;
+    update(app, now, Input::Answer(answer));
+}
+
+/// Sends the form and has it refused.
+fn refused(app: &mut App, why: &str) -> Answer {
+    let effects = press(app, "<Enter>");
+    let Some(Effect::Send(form, _)) = effects.into_iter().next() else { panic!("not sent: {:?}", app.overlay) };
+    assert_eq!(app.overlay, None);
+    Answer::Returned(Box::new(form::Form { problem: Some(why.to_owned()), ..*form }))
+}
+
+#[test]
+fn a_form_that_is_refused_comes_back_as_it_was_filled_in() {
+    let mut app = app();
+    let form = filled(&mut app);
+    let returned = refused(&mut app, "mum@example is no address");
+    answer(&mut app, returned);
+    let told = form::Form { problem: Some("mum@example is no address".to_owned()), ..form };
+    assert_eq!(app.overlay, Some(Overlay::Form(told)));
+    let effects = press(&mut app, ".org<Enter>");
+    let Effect::Submit(_, order) = &sent(&effects)[0] else { panic!("{effects:?}") };
+    assert_eq!((order.strength, order.email.as_deref()), (Some(0.5), Some("mum@example.org")));
+}
+
+#[test]
+fn a_form_that_is_refused_waits_until_nothing_else_lies_there() {
+    let mut app = app();
+    filled(&mut app);
+    let returned = refused(&mut app, "the queue is full");
+    press(&mut app, "?");
+    answer(&mut app, returned);
+    assert!(matches!(app.overlay, Some(Overlay::Help { .. })), "{:?}", app.overlay);
+    press(&mut app, "<Esc>");
+    let returned = refused(&mut app, "the queue is full");
+    press(&mut app, "/wave");
+    answer(&mut app, returned);
+    assert_eq!(app.overlay, None, "letters go on into the filter");
+    press(&mut app, "<Enter>");
+    let Some(Overlay::Form(form)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert_eq!(form.problem.as_deref(), Some("the queue is full"));
+    press(&mut app, "<Esc>");
+    assert_eq!(app.overlay, None, "it is dropped like any other");
+}
