@@ -343,13 +343,7 @@ fn hear(app: &mut App, event: Event) -> Vec<Effect> {
             app.mail.forget(job);
         }
         EventBody::Loss { job, point } => app.training.hear(job, &point),
-        EventBody::Preview { job, step } => {
-            app.training.hear_preview(job, step);
-            // A checkpoint may have come by as well; neither has an event of its own.
-            if app.view == View::Training && app.training.shown(&app.jobs).first() == Some(&job) {
-                effects.extend([Effect::Preview(job), Effect::Checkpoints(job)]);
-            }
-        }
+        EventBody::Preview { job, step } => app.training.hear_preview(job, step),
         EventBody::End { .. } => {}
     }
     effects.extend(act::look(app));
@@ -365,7 +359,7 @@ fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
         Answer::StylePreview(name, picture) => app.styles.set_preview(name, picture),
         Answer::Painting(job, picture) => app.painting = Some((job, picture)),
         Answer::Losses(curve) => app.training.set_curve(&curve),
-        Answer::Preview(job, picture) => {
+        Answer::Preview(job, step, picture) => {
             if let Some(picture) = picture {
                 app.training.set_preview(job, picture);
             }

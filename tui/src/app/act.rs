@@ -187,13 +187,7 @@ pub(crate) fn look(app: &mut App) -> Vec<Effect> {
     }
     match app.view {
         View::Styles => app.styles.wanted_preview().map(Effect::StylePreview).into_iter().collect(),
-        View::Training => {
-            let wanted = app.training.wanted(&app.jobs);
-            wanted
-                .into_iter()
-                .flat_map(|id| [Effect::Losses(id), Effect::Preview(id), Effect::Checkpoints(id)])
-                .collect()
-        }
+        View::Training => app.training.wanted(&app.jobs),
         View::Jobs => {
             let open = app.jobs.open.and_then(|id| app.jobs.get(id));
             let finished = open.filter(|job| is_picture(job)).map(|job| job.id);

@@ -27,17 +27,17 @@ fn trained() -> App {
 #[test]
 fn the_past_of_a_run_is_fetched_when_it_comes_into_view_and_again_after_a_gap() {
     let mut app = trained();
-    let asked = |id| vec![Effect::Losses(id), Effect::Preview(id), Effect::Checkpoints(id)];
-    assert_eq!(press(&mut app, "2"), asked(id(9)));
+    let asked = |id, step| vec![Effect::Losses(id), Effect::Preview(id, step), Effect::Checkpoints(id)];
+    assert_eq!(press(&mut app, "2"), asked(id(9), Some(60)));
     assert_eq!(press(&mut app, "12"), []);
-    assert_eq!(press(&mut app, "j"), asked(id(8)));
+    assert_eq!(press(&mut app, "j"), asked(id(8), None));
     update(&mut app, at(1), lost("gone"));
     let effects = update(&mut app, at(2), connected(Role::Admin));
     assert!(effects.contains(&Effect::Losses(id(8))), "a step may have been missed: {effects:?}");
     let effects = hear(&mut app, snapshot().body);
     assert!(!effects.contains(&Effect::Losses(id(8))), "it is not in this snapshot: {effects:?}");
     super::fixtures::train(&mut app);
-    assert!(hear(&mut app, EventBody::Preview { job: id(8), step: 80 }).contains(&Effect::Preview(id(8))));
+    assert!(hear(&mut app, EventBody::Preview { job: id(8), step: 80 }).contains(&Effect::Preview(id(8), Some(80))));
 }
 
 #[test]

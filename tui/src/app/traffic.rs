@@ -51,8 +51,8 @@ pub(crate) enum Answer {
     Painting(JobId, Option<Picture>),
     /// A run's curve.
     Losses(LossCurve),
-    /// A run's newest preview.
-    Preview(JobId, Option<Picture>),
+    /// A run's newest preview, and the step after which it was asked for.
+    Preview(JobId, Option<u64>, Option<Picture>),
     /// A run's checkpoints.
     Checkpoints(CheckpointList),
     /// A job after a change.
@@ -149,8 +149,8 @@ pub(crate) enum Effect {
     Painting(JobId),
     /// Fetch a run's curve.
     Losses(JobId),
-    /// Fetch a run's newest preview.
-    Preview(JobId),
+    /// Fetch a run's newest preview: the one after this step, where an event has told it.
+    Preview(JobId, Option<u64>),
     /// Fetch the list of a run's checkpoints.
     Checkpoints(JobId),
     /// Write a job's result into a file of this name, in the folder where the console was started.

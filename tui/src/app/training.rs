@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use protocol::{Checkpoint, Job, JobId, JobKind, LossCurve, LossPoint};
 
+use super::Effect;
 use super::jobs::Jobs;
 use super::list::{Cursor, Motion};
 use crate::curves::{Axis, Curve};
@@ -32,10 +33,14 @@ pub(crate) struct Run {
     /// Its curve.
     pub(crate) curve: Curve,
     /// Whether what came before we looked has been asked for.
-    is_asked: bool,
-    /// Its newest preview.
+    is_curve_asked: bool,
+    /// Whether the newest preview that was heard of has been asked for, and the checkpoints with it.
+    is_preview_asked: bool,
+    /// The step of the newest preview that was heard of.
+    heard_step: Option<u64>,
+    /// The newest preview that is here.
     pub(crate) preview: Option<Picture>,
-    /// The last step that the newest preview shows.
+    /// The last step that it shows, where an event has told it.
     pub(crate) preview_step: Option<u64>,
     /// Its checkpoints, newest first.
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -117,14 +122,16 @@ impl Training {
         run.curve = curve;
     }
 
-    /// Takes note that there is a newer preview.
+    /// Takes note that there is a newer preview. A checkpoint may have come by as well, which has no event of its own.
     pub(crate) fn hear_preview(&mut self, job: JobId, step: u64) {
-        self.runs.entry(job).or_default().preview_step = Some(step);
+        let run = self.runs.entry(job).or_default();
+        (run.heard_step, run.is_preview_asked) = (Some(step), false);
     }
 
-    /// Takes note of a preview.
-    pub(crate) fn set_preview(&mut self, job: JobId, picture: Picture) {
-        self.runs.entry(job).or_default().preview = Some(picture);
+    /// Takes note of the preview that was asked for after this step.
+    pub(crate) fn set_preview(&mut self, job: JobId, step: Option<u64>, picture: Picture) {
+        let run = self.runs.entry(job).or_default();
+        (run.preview, run.preview_step) = (Some(picture), step);
     }
 
     /// Takes note of checkpoints.
@@ -138,9 +145,11 @@ impl Training {
         self.compared.retain(|id| *id != job);
     }
 
-    /// Takes note that steps may have been missed: curves are asked for again.
+    /// Takes note that steps and previews may have been missed: they are asked for again.
     pub(crate) fn doubt(&mut self) {
-        self.runs.values_mut().for_each(|run| run.is_asked = false);
+        for run in self.runs.values_mut() {
+            (run.is_curve_asked, run.is_preview_asked, run.heard_step) = (false, false, None);
+        }
     }
 
     /// Takes note that everything may have changed.
@@ -148,13 +157,20 @@ impl Training {
         self.runs.clear();
     }
 
-    /// Returns the runs in view whose past must be asked for, and takes note that it is.
-    pub(crate) fn wanted(&mut self, jobs: &Jobs) -> Vec<JobId> {
-        let shown = self.shown(jobs);
-        shown
-            .into_iter()
-            .filter(|id| !std::mem::replace(&mut self.runs.entry(*id).or_default().is_asked, true))
-            .collect()
+    /// Asks for what is in view and not here: the past of all runs, preview and checkpoints of the chosen one. Takes note
+    /// that it is asked for.
+    pub(crate) fn wanted(&mut self, jobs: &Jobs) -> Vec<Effect> {
+        let mut wanted = Vec::new();
+        for (at, id) in self.shown(jobs).into_iter().enumerate() {
+            let run = self.runs.entry(id).or_default();
+            if !std::mem::replace(&mut run.is_curve_asked, true) {
+                wanted.push(Effect::Losses(id));
+            }
+            if at == 0 && !std::mem::replace(&mut run.is_preview_asked, true) {
+                wanted.extend([Effect::Preview(id, run.heard_step), Effect::Checkpoints(id)]);
+            }
+        }
+        wanted
     }
 
     /// Compares the chosen run with others, or no longer. Returns whether there is room for it.

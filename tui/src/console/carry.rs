@@ -105,7 +105,7 @@ fn subject(effect: &Effect) -> Option<String> {
         Effect::StylePreview(style) | Effect::Delete(style) => Some(style.to_string()),
         Effect::Painting(job)
         | Effect::Losses(job)
-        | Effect::Preview(job)
+        | Effect::Preview(job, _)
         | Effect::Checkpoints(job)
         | Effect::Save(job, _) => Some(job.short().to_string()),
         Effect::Submit(file, _) | Effect::Paint(file, ..) | Effect::Train(file, ..) | Effect::Import(file, _) => {
@@ -152,10 +152,10 @@ async fn answer(connection: &Connection, effect: Effect) -> Option<Answer> {
             picture.map(|picture| Answer::Painting(job, picture))
         }
         Effect::Losses(job) => connection.losses(JobRef::Id(job), Some(POINTS)).await.map(Answer::Losses),
-        Effect::Preview(job) => match look(connection.preview(JobRef::Id(job)).await).await {
+        Effect::Preview(job, step) => match look(connection.preview(JobRef::Id(job)).await).await {
             // A run has none before its first.
             Err(CallError::Refused(_)) => return None,
-            picture => picture.map(|picture| Answer::Preview(job, picture)),
+            picture => picture.map(|picture| Answer::Preview(job, step, picture)),
         },
         Effect::Checkpoints(job) => connection.checkpoints(JobRef::Id(job)).await.map(Answer::Checkpoints),
         Effect::Submit(photo, order) => {

@@ -112,7 +112,7 @@ fn training(keys: &str) -> App {
     let mut app = app();
     crate::app::fixtures::train(&mut app);
     let id = crate::app::fixtures::id(9);
-    update(&mut app, at(0), Input::Answer(Answer::Preview(id, Some(picture()))));
+    update(&mut app, at(0), Input::Answer(Answer::Preview(id, Some(60), Some(picture()))));
     press(&mut app, "2");
     press(&mut app, keys);
     app

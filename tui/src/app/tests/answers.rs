@@ -48,3 +48,33 @@ fn a_form_that_is_refused_waits_until_nothing_else_lies_there() {
     press(&mut app, "<Esc>");
     assert_eq!(app.overlay, None, "it is dropped like any other");
 }
+
+#[test]
+fn a_preview_is_labelled_with_the_step_that_it_shows() {
+    let mut app = trained();
+    let picture = || Picture::new(3, 2, vec![9; 3 * 2 * 3]);
+    let step = |app: &App| app.training.run(id(9)).unwrap().preview_step;
+    assert!(press(&mut app, "2").contains(&Effect::Preview(id(9), Some(60))));
+    answer(&mut app, Answer::Preview(id(9), Some(60), picture()));
+    let effects = hear(&mut app, EventBody::Preview { job: id(9), step: 80 });
+    assert_eq!(effects, [Effect::Preview(id(9), Some(80)), Effect::Checkpoints(id(9))]);
+    assert_eq!(step(&app), Some(60), "the newer one is on its way");
+    answer(&mut app, Answer::Preview(id(9), Some(80), picture()));
+    assert_eq!(step(&app), Some(80));
+    update(&mut app, at(1), lost("gone"));
+    let effects = update(&mut app, at(2), connected(Role::Admin));
+    assert!(effects.contains(&Effect::Preview(id(9), None)), "there may be a newer one: {effects:?}");
+}
+
+#[test]
+fn a_preview_that_came_out_of_view_is_fetched_when_its_run_is_shown_next() {
+    let mut app = trained();
+    let newest = |step| [Effect::Preview(id(9), Some(step)), Effect::Checkpoints(id(9))];
+    press(&mut app, "2j");
+    assert_eq!(hear(&mut app, EventBody::Preview { job: id(9), step: 80 }), []);
+    assert_eq!(press(&mut app, "k"), newest(80));
+    press(&mut app, "1");
+    assert_eq!(hear(&mut app, EventBody::Preview { job: id(9), step: 90 }), []);
+    assert_eq!(press(&mut app, "2"), newest(90));
+    assert_eq!(press(&mut app, "12"), [], "it is on its way");
+}
