@@ -1,6 +1,7 @@
 //! Effects carried out, each beside the loop, with their answers sent back into it.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use protocol::{JobId, JobRef, StateName};
 use tokio::sync::mpsc;
@@ -205,9 +206,23 @@ async fn look(download: Result<Download, CallError>) -> Result<Option<Picture>, 
 }
 
 async fn kept(connection: &Connection, job: JobId, name: String) -> Result<Answer, CallError> {
-    let download = connection.result(JobRef::Id(job)).await?;
-    save(download, Path::new(&name), Existing::Keep).await?;
-    Ok(Answer::Saved(name))
+    loop {
+        let path = free(Path::new(&name));
+        match save(connection.result(JobRef::Id(job)).await?, &path, Existing::Keep).await {
+            // Somebody took the name meanwhile.
+            Err(CallError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            saved => return saved.map(|()| Answer::Saved(path.display().to_string())),
+        }
+    }
+}
+
+/// Returns this path, or, where something is there, the first numbered one that is free: `wave-2.png`.
+fn free(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map(|extension| format!(".{}", extension.display())).unwrap_or_default();
+    let numbered = (2..).map(|number| path.with_file_name(format!("{stem}-{number}{extension}")));
+    let mut paths = std::iter::once(path.to_owned()).chain(numbered);
+    paths.find(|path| path.symlink_metadata().is_err()).expect("numbers don't end")
 }
 
 fn failed(about: Option<String>, what: &str, error: CallError) -> Answer {
@@ -248,6 +263,20 @@ mod tests {
         };
         assert_eq!((what.as_str(), form.problem.as_deref()), ("dog.png", Some("no picture")));
         assert_eq!(form.order, form::Order::Submit(vec!["/home/ada/dog.png".into()]));
+    }
+
+    #[test]
+    fn a_result_never_takes_the_place_of_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, expected: &str| {
+            let path = free(&folder.path().join(name));
+            assert_eq!(path, folder.path().join(expected));
+            std::fs::write(path, "mine").unwrap();
+        };
+        check("wave-0606c0de.png", "wave-0606c0de.png");
+        check("wave-0606c0de.png", "wave-0606c0de-2.png");
+        check("wave-0606c0de.png", "wave-0606c0de-3.png");
+        check("wave-0606c0de.jpg", "wave-0606c0de.jpg");
     }
 
     #[tokio::test]
