@@ -10,7 +10,7 @@ use super::args::{self, Global};
 use super::fetch::fetch;
 use super::files::{Existing, Target};
 use super::printer::{Printer, unread};
-use super::submit::{Patience, Place, format_of, open, refuse_existing, same_format};
+use super::submit::{Patience, Place, format_of, open, refuse_existing, same_format, stdin_once};
 use super::{CliError, unless_interrupted};
 use crate::conn::{CallError, Connection, Source};
 use crate::words::plain;
@@ -55,7 +55,7 @@ impl Plan {
     pub(super) fn train(order: &args::Train) -> Result<Self, CliError> {
         let wanted = order.order();
         wanted.clone().fill().map_err(|error| CliError::Usage(error.to_string()))?;
-        let (label, artwork, _) = open(order.artwork.clone(), false)?;
+        let (label, artwork, _) = open(order.artwork.clone())?;
         Ok(Self::new(label, Order::Train { order: wanted, artwork }, &order.about))
     }
 
@@ -64,11 +64,10 @@ impl Plan {
     /// # Errors
     /// A number that no painting can have; a picture that can't be read; a painting that would overwrite a file.
     pub(super) fn paint(order: &args::Paint, printer: &Printer) -> Result<Self, CliError> {
-        let (label, photo, head) = open(order.photo.clone(), false)?;
-        let mut artworks = Vec::with_capacity(order.artwork.len());
-        for artwork in &order.artwork {
-            artworks.push(open(artwork.path.clone(), label == "stdin")?.1);
-        }
+        let paths = order.artwork.iter().map(|artwork| artwork.path.as_path());
+        stdin_once(paths.clone().chain([order.photo.as_path()]))?;
+        let (label, photo, head) = open(order.photo.clone())?;
+        let artworks = paths.map(|path| Ok(open(path.to_owned())?.1)).collect::<Result<Vec<_>, CliError>>()?;
         let target = Target::new(order.output.clone(), 1)?;
         if target == Target::Stdout && printer.is_json() {
             return Err(CliError::Usage("the picture and JSON don't both fit into stdout; give -o a file".to_owned()));
@@ -227,4 +226,26 @@ fn farewell(id: JobId, printer: &Printer) {
 fn remind(id: JobId, printer: &Printer) {
     let id = id.short();
     printer.say(&format!("the job {id} is finished; `atelier result {id}` fetches what it has made"));
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn a_painting_takes_only_one_of_its_pictures_from_stdin() {
+        let photo = tempfile::NamedTempFile::new().unwrap();
+        let photo = photo.path().to_str().unwrap();
+        for (photo, first, second) in [(photo, "-", "-"), ("-", photo, "-")] {
+            let line = ["atelier", "paint", photo, "--artwork", first, "--artwork", second];
+            let Some(args::Command::Paint(order)) = args::Cli::try_parse_from(line).unwrap().command else {
+                panic!("{line:?}")
+            };
+            let refused = Plan::paint(&order, &Printer::new(false));
+            assert!(matches!(refused, Err(CliError::Usage(_))), "{line:?}: {refused:?}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ mod shown;
 use follow::Followers;
 pub(super) use patience::Patience;
 use plan::Item;
-pub(super) use plan::{Place, Plan, format_of, open, refuse_existing, same_format};
+pub(super) use plan::{Place, Plan, format_of, open, refuse_existing, same_format, stdin_once};
 use shown::{Row, Shown};
 
 /// How many files travel at once in each direction.

@@ -53,6 +53,7 @@ impl Plan {
     /// # Errors
     /// A photo that can't be read; a painting that would overwrite a file; a target that does not fit.
     pub(crate) fn new(order: args::Submit, printer: &Printer) -> Result<Self, CliError> {
+        stdin_once(order.files.iter().map(PathBuf::as_path))?;
         let target = Target::new(order.output, order.files.len())?;
         if target == Target::Stdout && printer.is_json() {
             return Err(CliError::Usage("the picture and JSON don't both fit into stdout; give -o a file".to_owned()));
@@ -61,7 +62,7 @@ impl Plan {
         let places = places(&order.files, &order.style, &target);
         let mut items = Vec::with_capacity(order.files.len());
         for (path, place) in order.files.into_iter().zip(places) {
-            let (label, source, head) = open(path, items.iter().any(|item: &Item| item.label == STDIN))?;
+            let (label, source, head) = open(path)?;
             if !order.no_wait && !order.force {
                 refuse_existing(&place, format.unwrap_or_else(|| same_format(&head)))?;
             }
@@ -79,12 +80,17 @@ const STDIN: &str = "stdin";
 /// As much of a photo as tells its format.
 const HEAD_BYTES: u64 = 16;
 
+/// Refuses to take more than one picture from stdin.
+pub(in crate::cli) fn stdin_once<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<(), CliError> {
+    if paths.filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(CliError::Usage("stdin gives only one picture; name a file for every other".to_owned()));
+    }
+    Ok(())
+}
+
 /// Opens a photo as far as needed to know that it can be sent: its label, its bytes and the first few of them.
-pub(in crate::cli) fn open(path: PathBuf, stdin_taken: bool) -> Result<(String, Source, Vec<u8>), CliError> {
+pub(in crate::cli) fn open(path: PathBuf) -> Result<(String, Source, Vec<u8>), CliError> {
     if path.as_os_str() == "-" {
-        if stdin_taken {
-            return Err(CliError::Usage("stdin gives only one photo".to_owned()));
-        }
         return drain(io::stdin().lock(), STDIN.to_owned());
     }
     let label = path.display().to_string();
@@ -210,10 +216,20 @@ mod tests {
         writer.write_all(&photo).unwrap();
         drop(writer);
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        let (label, source, head) = open(PathBuf::from(&path), false).unwrap();
+        let (label, source, head) = open(PathBuf::from(&path)).unwrap();
         assert_eq!((label, head.as_slice()), (path, &photo[..16]));
         let Source::Bytes(bytes) = source else { panic!("{source:?}") };
         assert_eq!(bytes, photo);
+    }
+
+    #[test]
+    fn stdin_gives_one_picture_and_a_file_of_that_name_is_another() {
+        let check = |paths: &[&str], expected: bool| {
+            assert_eq!(stdin_once(paths.iter().map(Path::new)).is_ok(), expected, "{paths:?}");
+        };
+        check(&["-", "a.jpg"], true);
+        check(&["stdin", "-", "stdin"], true);
+        check(&["a.jpg", "-", "-"], false);
     }
 
     #[cfg(unix)]
