@@ -361,17 +361,14 @@ fn answered(app: &mut App, answer: Answer) -> Vec<Effect> {
         Answer::Losses(curve) => app.training.set_curve(&curve),
         Answer::Preview(job, step, picture) => {
             if let Some(picture) = picture {
-                app.training.set_preview(job, picture);
+                app.training.set_preview(job, step, picture);
             }
         }
         Answer::Checkpoints(list) => app.training.set_checkpoints(list.job, list.checkpoints),
-        Answer::Changed(change, job) => changed(app, change, *job),
+        Answer::Changed(change, job) => changed(app, change, &job),
         Answer::Saved(path) => app.tell(Tone::Good, format!("written: {}", plain(&path))),
         Answer::Deleted(name) => app.tell(Tone::Good, format!("deleted: {name}")),
-        Answer::Accepted(job) => {
-            app.tell(Tone::Good, format!("accepted as {}", job.id.short()));
-            app.jobs.put(*job);
-        }
+        Answer::Accepted(job) => app.tell(Tone::Good, format!("accepted as {}", job.id.short())),
         Answer::Imported(style) => {
             app.tell(Tone::Good, format!("imported: {}  {}", style.name, style.state));
             app.styles.put(style.name.clone(), Some(*style));
@@ -409,16 +406,12 @@ fn fail(app: &mut App, what: &str, failed: &Failed) {
     }
 }
 
-fn changed(app: &mut App, change: Change, job: Job) {
+/// Says what an answer says. What the job is now comes as an event, which the answer may be older than.
+fn changed(app: &mut App, change: Change, job: &Job) {
     let (id, state) = (job.id, job.state.name());
     // A cancelled job that had finished before stays what it was.
     let late = change == Change::Cancel && state != protocol::StateName::Cancelled;
     let text =
         if late { format!("{}  {state} already", id.short()) } else { format!("{}  {}", id.short(), change.done()) };
     app.tell(if late { Tone::Waiting } else { Tone::Good }, text);
-    if change == Change::Forget {
-        app.jobs.remove(id);
-    } else {
-        app.jobs.put(job);
-    }
 }

@@ -78,3 +78,21 @@ fn a_preview_that_came_out_of_view_is_fetched_when_its_run_is_shown_next() {
     assert_eq!(press(&mut app, "2"), newest(90));
     assert_eq!(press(&mut app, "12"), [], "it is on its way");
 }
+
+#[test]
+fn an_answer_that_comes_late_changes_nothing_that_an_event_has_told() {
+    let mut app = empty();
+    update(&mut app, at(0), connected(Role::Admin));
+    let told = |number: u8| jobs().into_iter().find(|job| job.id == id(number)).unwrap();
+    let queued = |number: u8| Box::new(Job { state: JobState::Queued { steps_done: 0 }, ..told(number) });
+    for number in [1, 5] {
+        hear(&mut app, EventBody::State(Box::new(told(number))));
+        answer(&mut app, Answer::Accepted(queued(number)));
+        answer(&mut app, Answer::Changed(Change::Resume, queued(number)));
+        assert_eq!(app.jobs.get(id(number)), Some(&told(number)));
+    }
+    assert_eq!(app.notice.as_ref().unwrap().text, format!("{}  queued", id(5).short()), "it is told nevertheless");
+    hear(&mut app, EventBody::Forgotten { job: id(1) });
+    answer(&mut app, Answer::Accepted(queued(1)));
+    assert_eq!(app.jobs.get(id(1)), None);
+}
