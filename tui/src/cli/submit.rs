@@ -1,5 +1,6 @@
 //! Painting photos: every file is sent, followed and fetched on its own; they share one connection.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 
 use futures::stream::FuturesUnordered;
@@ -55,23 +56,42 @@ pub(super) async fn run(plan: Plan, global: Global, printer: &Printer) -> Result
 }
 
 async fn send_all(plan: &Plan, connection: &Connection, printer: &Printer) -> Result<(), CliError> {
-    let send = |item| async move { (item, send(plan, item, connection, printer).await) };
-    let mut answers = stream::iter(plan.items.iter().map(send)).buffered(TRANSFERS);
     let mut failed = false;
+    let told = |item: &Item, answer: Result<Job, CallError>| match answer {
+        // The photos that are left are sent, too, when nobody reads the answers any more.
+        Ok(job) if printer.is_json() => unread(printer.json(&Line { job: &job, file: &item.label, output: None })),
+        Ok(job) => unread(printer.text(&format!("{}\n", job.id))),
+        Err(error) => {
+            failed = true;
+            tell(item, error, printer)
+        }
+    };
+    until_lost(&plan.items, async |item| send(plan, item, connection, printer).await, told).await?;
+    if failed { Err(CliError::Failed) } else { Ok(()) }
+}
+
+/// Sends some items at a time and tells each answer, in their order. Once there is no daemon no other is begun, but those
+/// that are on their way may have been accepted: they are told as well, before that is the error.
+async fn until_lost<I, T>(
+    items: &[I],
+    send: impl AsyncFn(&I) -> Result<T, CallError>,
+    mut told: impl FnMut(&I, Result<T, CallError>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let lost = Cell::new(false);
+    let open = items.iter().take_while(|_| !lost.get());
+    let send = &send;
+    let mut answers = stream::iter(open.map(|item| async move { (item, send(item).await) })).buffered(TRANSFERS);
+    let mut ended = Ok(());
     while let Some((item, answer)) = answers.next().await {
-        match answer {
-            // The photos that are left are sent, too, when nobody reads the answers any more.
-            Ok(job) if printer.is_json() => {
-                unread(printer.json(&Line { job: &job, file: &item.label, output: None }))?;
+        match told(item, answer) {
+            Err(error @ CliError::Call(_)) => {
+                lost.set(true);
+                ended = ended.and(Err(error));
             }
-            Ok(job) => unread(printer.text(&format!("{}\n", job.id)))?,
-            Err(error) => {
-                failed = true;
-                tell(item, error, printer)?;
-            }
+            other => other?,
         }
     }
-    if failed { Err(CliError::Failed) } else { Ok(()) }
+    ended
 }
 
 /// Sends one photo; its key makes that safe to repeat when the connection breaks before the answer.
@@ -249,5 +269,30 @@ impl Studio<'_> {
             "the {jobs} {} {go} on without this program; `atelier watch ID` follows one, `atelier result ID` fetches it",
             open.join(" ")
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_daemon_what_it_had_accepted_is_told_and_nothing_else_is_sent() {
+        let away = || CallError::Unreachable { server: "localhost:1".parse().unwrap(), reason: String::new() };
+        let others = tokio::sync::Barrier::new(TRANSFERS);
+        let send = async |item: &usize| {
+            // The first one's answer is there when the others have theirs.
+            others.wait().await;
+            if *item == 0 || *item == 2 { Err(away()) } else { Ok(*item) }
+        };
+        let mut accepted = Vec::new();
+        let told = |_: &usize, answer: Result<usize, CallError>| {
+            accepted.push(answer?);
+            Ok(())
+        };
+        let ended = until_lost(&[0, 1, 2, 3, 4, 5, 6, 7], send, told).await;
+        assert!(matches!(ended, Err(CliError::Call(CallError::Unreachable { .. }))), "{ended:?}");
+        assert_eq!(accepted, [1, 3]);
     }
 }
